@@ -1,0 +1,157 @@
+package job
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/vclock"
+)
+
+// Seal fills in the result's digest.
+func (r *Result) Seal() { r.Digest = sha256.Sum256(r.appendContent(nil)) }
+
+// Hash returns the SHA-256 of the spec's canonical encoding.
+func (s *Spec) Hash() [32]byte { return sha256.Sum256(s.Append(nil)) }
+
+// Decode returns the job whose canonical encoding is b.
+func Decode(b []byte) (Job, error) {
+	r := canon.NewReader(b)
+	if v := r.Byte(); v != version {
+		return Job{}, fmt.Errorf("job record of format %d, this program knows %d: %w", v, version, canon.ErrMalformed)
+	}
+	j := Job{ID: ID(r.String()), Spec: readSpec(r), Created: readTime(r)}
+	if r.Bool() {
+		j.Cancel = &CancelRequest{By: r.String(), At: readTime(r)}
+	}
+	j.Tenures = canon.List(r, readTenure)
+	if err := r.Err(); err != nil {
+		return Job{}, fmt.Errorf("job record: %w", err)
+	}
+	return j, j.valid()
+}
+
+// valid checks what the rest of the package relies on.
+func (j Job) valid() error {
+	if len(j.Tenures) == 0 {
+		return fmt.Errorf("job %s: no owner: %w", j.ID, canon.ErrMalformed)
+	}
+	for i := range j.Tenures[1:] {
+		if j.Tenures[i].Owner.Compare(j.Tenures[i+1].Owner) >= 0 {
+			return fmt.Errorf("job %s: owners out of order: %w", j.ID, canon.ErrMalformed)
+		}
+	}
+	return nil
+}
+
+// DecodeSpec returns the spec whose canonical encoding is b.
+func DecodeSpec(b []byte) (*Spec, error) {
+	r := canon.NewReader(b)
+	s := readSpec(r)
+	return s, r.Err()
+}
+
+// DecodeResult returns the result whose canonical encoding is b, after checking its digest.
+func DecodeResult(b []byte) (*Result, error) {
+	r := canon.NewReader(b)
+	res := readResult(r)
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("result: %w", err)
+	}
+	if sha256.Sum256(res.appendContent(nil)) != res.Digest {
+		return nil, fmt.Errorf("result: its digest is not that of its content: %w", canon.ErrMalformed)
+	}
+	return res, nil
+}
+
+func readSpec(r *canon.Reader) *Spec {
+	s := &Spec{Name: r.String(), Submitter: r.String(), Module: readBlob(r)}
+	s.Args = canon.List(r, (*canon.Reader).String)
+	s.Env = canon.List(r, (*canon.Reader).String)
+	s.Stdin, s.Streamed = readBlob(r), r.Bool()
+	s.Files = canon.List(r, readFile)
+	s.Outputs = canon.List(r, (*canon.Reader).String)
+	s.Limits = readLimits(r)
+	for _, kv := range canon.List(r, readPair) {
+		if s.Needs.Labels == nil {
+			s.Needs.Labels = map[string]string{}
+		}
+		s.Needs.Labels[kv[0]] = kv[1]
+	}
+	s.Needs.Memory, s.Priority, s.Retries = r.Uint64(), r.Byte(), r.Uint32()
+	s.QueueTimeout, s.Deadline, s.Retention = r.Duration(), r.Duration(), r.Duration()
+	return s
+}
+
+func readPair(r *canon.Reader) [2]string { return [2]string{r.String(), r.String()} }
+
+func readLimits(r *canon.Reader) Limits {
+	l := Limits{Timeout: r.Duration(), CompileTimeout: r.Duration()}
+	l.Memory, l.Stdout, l.Stderr = r.Uint64(), r.Uint64(), r.Uint64()
+	l.Module, l.Output, l.OpenFiles = r.Uint64(), r.Uint64(), r.Uint32()
+	l.Deterministic = r.Bool()
+	return l
+}
+
+func readBlob(r *canon.Reader) (x Blob) {
+	r.Fixed(x.Digest[:])
+	x.Size, x.Inline = r.Uint64(), r.Bytes()
+	return x
+}
+
+func readFile(r *canon.Reader) File { return File{Path: r.String(), Blob: readBlob(r)} }
+
+func readTime(r *canon.Reader) vclock.Hybrid {
+	return vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
+}
+
+func readOwner(r *canon.Reader) Ownership {
+	return Ownership{T: r.Uint32(), H: r.Uint32(), Journal: r.String()}
+}
+
+func readName(r *canon.Reader) Name {
+	return Name{Job: ID(r.String()), Owner: readOwner(r), Incarnation: r.Uint64(), N: r.Uint32()}
+}
+
+func readTenure(r *canon.Reader) Tenure {
+	t := Tenure{Owner: readOwner(r), Node: r.String(), Rev: r.Uint64(), Waiting: r.String()}
+	t.Attempts = canon.List(r, readAttempt)
+	t.Failures = r.Uint32()
+	if r.Bool() {
+		v := readVerdict(r)
+		t.Verdict = &v
+	}
+	t.Rejected = canon.List(r, readRejection)
+	return t
+}
+
+func readAttempt(r *canon.Reader) Attempt {
+	return Attempt{Name: readName(r), Executor: r.String(), Lease: r.Uint64(), State: AttemptState(r.Byte()), Note: r.String(), Placed: readTime(r), Ended: readTime(r)}
+}
+
+func readRejection(r *canon.Reader) Rejection {
+	return Rejection{Attempt: readName(r), Executor: r.String(), Why: Lateness(r.Byte()), At: readTime(r)}
+}
+
+func readVerdict(r *canon.Reader) Verdict {
+	v := Verdict{Kind: VerdictKind(r.Byte()), Attempt: readName(r), Executor: r.String()}
+	if r.Bool() {
+		v.Result = readResult(r)
+	}
+	v.Reason = r.String()
+	v.Heir, v.HeirNode, v.At = readOwner(r), r.String(), readTime(r)
+	return v
+}
+
+func readResult(r *canon.Reader) *Result {
+	res := &Result{}
+	r.Fixed(res.Digest[:])
+	res.Kind, res.ExitCode = ResultKind(r.Byte()), r.Uint32()
+	res.Message, res.Trap, res.Limit = r.String(), r.String(), r.String()
+	res.Stdout, res.Stderr = readBlob(r), readBlob(r)
+	res.Truncated = Truncation{Stdout: r.Bool(), Stderr: r.Bool()}
+	res.Outputs = canon.List(r, readFile)
+	res.Missing = canon.List(r, (*canon.Reader).String)
+	res.Compile, res.Run = r.Duration(), r.Duration()
+	return res
+}

@@ -1,0 +1,144 @@
+package job
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/vclock"
+)
+
+// version opens every encoding; an unknown one is refused.
+const version = 1
+
+// Append appends the canonical encoding of j to b. Equal jobs have equal encodings.
+func (j Job) Append(b []byte) []byte {
+	b = canon.AppendUint(b, uint64(version))
+	b = canon.AppendString(b, j.ID)
+	b = j.Spec.Append(b)
+	b = appendTime(b, j.Created)
+	b = canon.AppendBool(b, j.Cancel != nil)
+	if j.Cancel != nil {
+		b = canon.AppendString(b, j.Cancel.By)
+		b = appendTime(b, j.Cancel.At)
+	}
+	return canon.AppendList(b, j.Tenures, appendTenure)
+}
+
+// Append appends the canonical encoding of s to b.
+func (s *Spec) Append(b []byte) []byte {
+	b = canon.AppendString(b, s.Name)
+	b = canon.AppendString(b, s.Submitter)
+	b = appendBlob(b, s.Module)
+	b = canon.AppendList(b, s.Args, canon.AppendString[string])
+	b = canon.AppendList(b, s.Env, canon.AppendString[string])
+	b = appendBlob(b, s.Stdin)
+	b = canon.AppendBool(b, s.Streamed)
+	b = canon.AppendList(b, s.Files, appendFile)
+	b = canon.AppendList(b, s.Outputs, canon.AppendString[string])
+	b = appendLimits(b, s.Limits)
+	keys := slices.Sorted(maps.Keys(s.Needs.Labels))
+	b = canon.AppendList(b, keys, func(b []byte, k string) []byte {
+		return canon.AppendString(canon.AppendString(b, k), s.Needs.Labels[k])
+	})
+	b = canon.AppendUint(b, s.Needs.Memory)
+	b = canon.AppendUint(b, s.Priority)
+	b = canon.AppendUint(b, s.Retries)
+	b = canon.AppendDuration(b, s.QueueTimeout)
+	b = canon.AppendDuration(b, s.Deadline)
+	return canon.AppendDuration(b, s.Retention)
+}
+
+func appendLimits(b []byte, l Limits) []byte {
+	b = canon.AppendDuration(b, l.Timeout)
+	b = canon.AppendDuration(b, l.CompileTimeout)
+	for _, n := range []uint64{l.Memory, l.Stdout, l.Stderr, l.Module, l.Output, uint64(l.OpenFiles)} {
+		b = canon.AppendUint(b, n)
+	}
+	return canon.AppendBool(b, l.Deterministic)
+}
+
+func appendBlob(b []byte, x Blob) []byte {
+	b = append(b, x.Digest[:]...)
+	b = canon.AppendUint(b, x.Size)
+	return canon.AppendString(b, x.Inline)
+}
+
+func appendFile(b []byte, f File) []byte { return appendBlob(canon.AppendString(b, f.Path), f.Blob) }
+
+func appendTime(b []byte, t vclock.Hybrid) []byte {
+	return canon.AppendUint(canon.AppendUint(b, uint64(t.Wall)), t.Logical)
+}
+
+func appendOwner(b []byte, o Ownership) []byte {
+	return canon.AppendString(canon.AppendUint(canon.AppendUint(b, o.T), o.H), o.Journal)
+}
+
+func appendName(b []byte, n Name) []byte {
+	b = canon.AppendString(b, n.Job)
+	b = appendOwner(b, n.Owner)
+	return canon.AppendUint(canon.AppendUint(b, n.Incarnation), n.N)
+}
+
+// Append appends the canonical encoding of n to b: what an owner's MAC of an attempt covers.
+func (n Name) Append(b []byte) []byte { return appendName(b, n) }
+
+func appendTenure(b []byte, t Tenure) []byte {
+	b = appendOwner(b, t.Owner)
+	b = canon.AppendString(b, t.Node)
+	b = canon.AppendUint(b, t.Rev)
+	b = canon.AppendString(b, t.Waiting)
+	b = canon.AppendList(b, t.Attempts, appendAttempt)
+	b = canon.AppendUint(b, t.Failures)
+	b = canon.AppendBool(b, t.Verdict != nil)
+	if t.Verdict != nil {
+		b = appendVerdict(b, *t.Verdict)
+	}
+	return canon.AppendList(b, t.Rejected, appendRejection)
+}
+
+func appendAttempt(b []byte, a Attempt) []byte {
+	b = appendName(b, a.Name)
+	b = canon.AppendString(b, a.Executor)
+	b = canon.AppendUint(b, a.Lease)
+	b = canon.AppendUint(b, a.State)
+	b = canon.AppendString(b, a.Note)
+	return appendTime(appendTime(b, a.Placed), a.Ended)
+}
+
+func appendRejection(b []byte, r Rejection) []byte {
+	b = canon.AppendString(appendName(b, r.Attempt), r.Executor)
+	return appendTime(canon.AppendUint(b, r.Why), r.At)
+}
+
+func appendVerdict(b []byte, v Verdict) []byte {
+	b = canon.AppendUint(b, v.Kind)
+	b = canon.AppendString(appendName(b, v.Attempt), v.Executor)
+	b = canon.AppendBool(b, v.Result != nil)
+	if v.Result != nil {
+		b = v.Result.Append(b)
+	}
+	b = canon.AppendString(b, v.Reason)
+	b = canon.AppendString(appendOwner(b, v.Heir), v.HeirNode)
+	return appendTime(b, v.At)
+}
+
+// Append appends the canonical encoding of r to b, its digest and durations included.
+func (r *Result) Append(b []byte) []byte {
+	b = append(b, r.Digest[:]...)
+	b = r.appendContent(b)
+	return canon.AppendDuration(canon.AppendDuration(b, r.Compile), r.Run)
+}
+
+// appendContent appends what the digest covers: all that a client could tell two results apart by, and no timing.
+func (r *Result) appendContent(b []byte) []byte {
+	b = canon.AppendUint(b, r.Kind)
+	b = canon.AppendUint(b, r.ExitCode)
+	for _, s := range []string{r.Message, r.Trap, r.Limit} {
+		b = canon.AppendString(b, s)
+	}
+	b = appendBlob(appendBlob(b, r.Stdout), r.Stderr)
+	b = canon.AppendBool(canon.AppendBool(b, r.Truncated.Stdout), r.Truncated.Stderr)
+	b = canon.AppendList(b, r.Outputs, appendFile)
+	return canon.AppendList(b, r.Missing, canon.AppendString[string])
+}

@@ -1,0 +1,92 @@
+package job
+
+import "time"
+
+// Spec is what a client wants done. It never changes after submission.
+type Spec struct {
+	Name      string // a label for people
+	Submitter string // node id of the client
+	Module    Blob
+	Args      []string
+	Env       []string // K=V
+	Stdin     Blob     // zero: none, or streamed
+	Streamed  bool     // the client stays and streams stdin, stdout and stderr
+	Files     []File   // placed in the job directory before the start
+	Outputs   []string // guest paths collected after a run
+	Limits    Limits
+	Needs     Needs
+
+	Priority     uint8         // 0–100, greater first
+	Retries      uint32        // program failures forgiven
+	QueueTimeout time.Duration // 0: waits for ever
+	Deadline     time.Duration // from submission to the end, 0: none
+	Retention    time.Duration // how long a finished job is kept; 0: until its client was told
+}
+
+// Blob names bytes by their SHA-256. Small ones may travel inline.
+type Blob struct {
+	Digest [32]byte
+	Size   uint64
+	Inline []byte
+}
+
+// IsZero says that there are no bytes named.
+func (b Blob) IsZero() bool { return b.Digest == [32]byte{} }
+
+// File puts the bytes of Blob at a path of the job directory.
+type File struct {
+	Path string
+	Blob Blob
+}
+
+// Limits are a job's own limits; 0 means the executor's default (RUN-4). Sizes are bytes.
+type Limits struct {
+	Timeout, CompileTimeout time.Duration
+	Memory, Stdout, Stderr  uint64
+	Module, Output          uint64
+	OpenFiles               uint32
+	Deterministic           bool // fake clock and randomness
+}
+
+// Needs constrain where a job may run.
+type Needs struct {
+	Labels map[string]string
+	Memory uint64 // bytes, filled from Limits when 0
+}
+
+// Result is how an attempt ended, with everything a client gets back.
+type Result struct {
+	Digest    [32]byte // over everything below but the durations
+	Kind      ResultKind
+	ExitCode  uint32
+	Message   string // one sentence, for all kinds but Exited
+	Trap      string // wasm stack
+	Limit     string // which limit was hit
+	Stdout    Blob
+	Stderr    Blob
+	Truncated Truncation
+	Outputs   []File
+	Missing   []string // outputs that were asked for and are not there, with the reason
+	Compile   time.Duration
+	Run       time.Duration
+}
+
+// Truncation says which streams were cut at their limit.
+type Truncation struct{ Stdout, Stderr bool }
+
+// ResultKind tells how the program ended (RUN-6).
+type ResultKind uint8
+
+// The kinds of results.
+const (
+	Exited ResultKind = iota + 1
+	Trapped
+	LimitHit
+	TimedOut
+	RefusedModule
+	Crashed   // the worker process died: nobody's fault that we know of
+	Unfetched // the executor could not get the bytes it needs
+)
+
+// Success says whether the result can be accepted: the program ran to its end and said 0.
+func (r *Result) Success() bool { return r.Kind == Exited && r.ExitCode == 0 }

@@ -1,0 +1,91 @@
+package ledger
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/vclock"
+)
+
+// Kind is what a record is about.
+type Kind uint8
+
+// The kinds of records.
+const (
+	Job Kind = iota + 1
+	Node
+)
+
+// Key names a record.
+type Key struct {
+	Kind Kind
+	ID   string
+}
+
+// State is what a record says. Merge is commutative, associative and idempotent; equal states have equal encodings.
+type State interface {
+	Merge(State) State
+	Append([]byte) []byte
+}
+
+// Decoder turns the canonical encoding of a state of some kind back into the state.
+type Decoder func(Kind, []byte) (State, error)
+
+// Record is one replicated record. Treat it as immutable.
+type Record struct {
+	Key       Key
+	Created   Dot           // the write that made it; of several the one with the least time, then dot
+	CreatedAt vclock.Hybrid // the hybrid time of that write
+	Writes    Vector        // the newest write of each origin that is in State
+	State     State
+}
+
+// Merge returns the join of two versions of one record.
+func (r Record) Merge(o Record) Record {
+	m := r
+	if c := o.CreatedAt.Compare(r.CreatedAt); c < 0 || (c == 0 && o.Created.compare(r.Created) < 0) {
+		m.Created, m.CreatedAt = o.Created, o.CreatedAt
+	}
+	m.Writes = r.Writes.Merge(o.Writes)
+	m.State = r.State.Merge(o.State)
+	return m
+}
+
+// Append appends the canonical encoding of r to b.
+func (r Record) Append(b []byte) []byte {
+	b = canon.AppendString(canon.AppendUint(b, r.Key.Kind), r.Key.ID)
+	b = appendDot(b, r.Created)
+	b = canon.AppendUint(canon.AppendUint(b, uint64(r.CreatedAt.Wall)), r.CreatedAt.Logical)
+	b = canon.AppendList(b, r.Writes.dots, appendDot)
+	return canon.AppendString(b, r.State.Append(nil))
+}
+
+// DecodeRecord returns the record whose canonical encoding is b.
+func DecodeRecord(b []byte, decode Decoder) (Record, error) {
+	r := canon.NewReader(b)
+	rec := Record{Key: Key{Kind(r.Byte()), r.String()}, Created: readDot(r)}
+	rec.CreatedAt = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
+	rec.Writes = Vector{canon.List(r, readDot)}
+	state := r.Bytes()
+	if err := r.Err(); err != nil {
+		return Record{}, fmt.Errorf("ledger record: %w", err)
+	}
+	var err error
+	if rec.State, err = decode(rec.Key.Kind, state); err != nil {
+		return Record{}, fmt.Errorf("ledger record %s: %w", rec.Key.ID, err)
+	}
+	return rec, nil
+}
+
+func (d Dot) compare(e Dot) int {
+	return cmp.Or(d.Origin.Compare(e.Origin), cmp.Compare(d.Seq, e.Seq))
+}
+
+// sortByCreation puts records into the order in which they travel: by the hybrid time of their creation.
+func sortByCreation(recs []Record) {
+	slices.SortFunc(recs, func(a, b Record) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), a.Created.compare(b.Created))
+	})
+}
