@@ -1,0 +1,81 @@
+// Package roster is what the ledger says about the nodes of a network: who they are, which broker is home to them, and whether they are
+// up. A [Node] is a join-semilattice: of two versions the one under the later lease counts, then the later one in hybrid time.
+package roster
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+
+	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/vclock"
+)
+
+// Standing is how a node is doing, as its home broker last knew.
+type Standing string
+
+// The standings.
+const (
+	Up   Standing = "up"
+	Lost Standing = "lost" // a guess: it may come back
+	Left Standing = "left" // it said goodbye
+)
+
+// Node is the replicated record of one node. Treat it as immutable.
+type Node struct {
+	ID      string
+	Name    string
+	Roles   []string
+	Home    string // node id of the broker that speaks for it
+	Address string // where it can be dialled; empty: nowhere
+	Lease   uint64 // numbered by the node itself; a broker's is its incarnation
+	State   Standing
+	Reason  string // why it is not up
+	Slots   uint32
+	Labels  map[string]string
+	At      vclock.Hybrid
+}
+
+// Merge returns the version that counts: by lease, time, home, and at last the encoding, so that the choice is the same everywhere.
+func (n Node) Merge(o Node) Node {
+	if n.compare(o) >= 0 {
+		return n
+	}
+	return o
+}
+
+func (n Node) compare(o Node) int {
+	if c := cmp.Or(cmp.Compare(n.Lease, o.Lease), n.At.Compare(o.At), cmp.Compare(n.Home, o.Home)); c != 0 {
+		return c
+	}
+	return slices.Compare(n.Append(nil), o.Append(nil))
+}
+
+// Append appends the canonical encoding of n to b.
+func (n Node) Append(b []byte) []byte {
+	for _, s := range []string{n.ID, n.Name, n.Home, n.Address, string(n.State), n.Reason} {
+		b = canon.AppendString(b, s)
+	}
+	b = canon.AppendList(b, n.Roles, canon.AppendString[string])
+	b = canon.AppendUint(canon.AppendUint(b, n.Lease), n.Slots)
+	b = canon.AppendList(b, slices.Sorted(maps.Keys(n.Labels)), func(b []byte, k string) []byte {
+		return canon.AppendString(canon.AppendString(b, k), n.Labels[k])
+	})
+	return canon.AppendUint(canon.AppendUint(b, uint64(n.At.Wall)), n.At.Logical)
+}
+
+// Decode returns the node whose canonical encoding is b.
+func Decode(b []byte) (Node, error) {
+	r := canon.NewReader(b)
+	n := Node{ID: r.String(), Name: r.String(), Home: r.String(), Address: r.String(), State: Standing(r.String()), Reason: r.String()}
+	n.Roles = canon.List(r, (*canon.Reader).String)
+	n.Lease, n.Slots = r.Uint64(), r.Uint32()
+	for _, kv := range canon.List(r, func(r *canon.Reader) [2]string { return [2]string{r.String(), r.String()} }) {
+		if n.Labels == nil {
+			n.Labels = map[string]string{}
+		}
+		n.Labels[kv[0]] = kv[1]
+	}
+	n.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
+	return n, r.Err()
+}
