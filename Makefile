@@ -1,0 +1,67 @@
+# Everything a change needs. Go, make and git are enough for all of it but `race`, which wants a C compiler.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# The version comes from git where there is git, and is never guessed by the Go command.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+GINKGO ?= go tool ginkgo
+GOLANGCI ?= go tool -modfile=tools/go.mod golangci-lint
+PROTOGEN ?= go -C tools run ./protogen
+
+LABEL ?=
+BENCH ?= .
+
+.PHONY: help build demo test spec race real bench lint fmt generate generated tidy check clean
+
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## Build the static binary bin/ucp
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ucp ./cmd/ucp
+
+demo: build ## Run the main job on a network of five nodes, and take nodes away while it works
+	CGO_ENABLED=0 go run ./examples/demo --ucp bin/ucp
+
+test: ## Run every test and spec once
+	CGO_ENABLED=0 go test ./...
+
+spec: ## Tell the behaviour, sentence by sentence (LABEL=CLK-2 picks a requirement)
+	$(GINKGO) -v --label-filter='$(LABEL)' ./bdd
+
+race: ## Run the specs in random order under the race detector, without campaigns and real processes
+	@command -v gcc >/dev/null || { echo 'make race: the race detector needs gcc; install it, or run `make test`' >&2; exit 1; }
+	CGO_ENABLED=1 $(GINKGO) -r --race --randomize-all --randomize-suites --label-filter='!campaign && !real' \
+		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m
+
+real: ## Run the specs that need real processes
+	$(GINKGO) --label-filter=real ./bdd
+
+bench: ## Measure the core (BENCH=Merge picks benchmarks)
+	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...
+
+lint: ## Check the style and the walls of the house
+	$(GOLANGCI) run
+	go -C tools tool golangci-lint run --config=../.golangci.yml ./...
+
+fmt: ## Format the code
+	$(GOLANGCI) fmt
+
+generate: ## Write messages/*.pb.go anew from messages/*.proto
+	$(PROTOGEN)
+
+generated: ## Check that messages/*.pb.go is what messages/*.proto says
+	$(PROTOGEN) -check
+
+tidy: ## Check that go.mod and go.sum say what the code needs
+	go mod tidy -diff
+	go -C tools mod tidy -diff
+
+check: ## What has to hold before a commit is shared
+	@TIMEFORMAT='   took %0lR'; for stage in generated tidy lint race; do \
+		echo "== $$stage"; time $(MAKE) --no-print-directory $$stage || exit 1; \
+	done
+
+clean: ## Remove what was built
+	rm -rf bin coverage*
