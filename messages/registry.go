@@ -77,6 +77,7 @@ var wire = []entry{
 	28: {&SyncPing{}, broker, []string{SyncActor}},
 	29: {&SyncVector{}, broker, []string{SyncActor}},
 	30: {&SyncDelta{}, broker, []string{SyncActor}},
+	31: {&SyncTaken{}, broker, []string{SyncActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

@@ -2220,18 +2220,76 @@ func (x *SyncVector) GetAnswer() bool {
 	return false
 }
 
-// SyncDelta brings records. Upto is in the last part: with it nothing is missing that it covers.
+// SyncTaken says that a part arrived; the next one may come.
+type SyncTaken struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
+	Part          uint32                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncTaken) Reset() {
+	*x = SyncTaken{}
+	mi := &file_messages_ucp_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncTaken) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncTaken) ProtoMessage() {}
+
+func (x *SyncTaken) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
+func (*SyncTaken) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SyncTaken) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *SyncTaken) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+// SyncDelta is a part of a round that brings records. The last part says what the round covers: who knew everything up to after, and got
+// every part, now knows everything up to upto.
 type SyncDelta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Records       [][]byte               `protobuf:"bytes,1,rep,name=records,proto3" json:"records,omitempty"`
-	Upto          []byte                 `protobuf:"bytes,2,opt,name=upto,proto3" json:"upto,omitempty"`
+	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"` // counts the sender's rounds to this peer
+	Part          uint32                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`   // counts from 0
+	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
+	Records       [][]byte               `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
+	After         []byte                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"` // ledger.Vector
+	Upto          []byte                 `protobuf:"bytes,6,opt,name=upto,proto3" json:"upto,omitempty"`   // ledger.Vector
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2301,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,12 +2314,40 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *SyncDelta) GetRound() uint64 {
+	if x != nil {
+		return x.Round
+	}
+	return 0
+}
+
+func (x *SyncDelta) GetPart() uint32 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *SyncDelta) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
 }
 
 func (x *SyncDelta) GetRecords() [][]byte {
 	if x != nil {
 		return x.Records
+	}
+	return nil
+}
+
+func (x *SyncDelta) GetAfter() []byte {
+	if x != nil {
+		return x.After
 	}
 	return nil
 }
@@ -2455,10 +2541,17 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\n" +
 	"SyncVector\x12\x16\n" +
 	"\x06vector\x18\x01 \x01(\fR\x06vector\x12\x16\n" +
-	"\x06answer\x18\x02 \x01(\bR\x06answer\"9\n" +
-	"\tSyncDelta\x12\x18\n" +
-	"\arecords\x18\x01 \x03(\fR\arecords\x12\x12\n" +
-	"\x04upto\x18\x02 \x01(\fR\x04uptoB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
+	"\x06answer\x18\x02 \x01(\bR\x06answer\"5\n" +
+	"\tSyncTaken\x12\x14\n" +
+	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\rR\x04part\"\x8d\x01\n" +
+	"\tSyncDelta\x12\x14\n" +
+	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\rR\x04part\x12\x12\n" +
+	"\x04last\x18\x03 \x01(\bR\x04last\x12\x18\n" +
+	"\arecords\x18\x04 \x03(\fR\arecords\x12\x14\n" +
+	"\x05after\x18\x05 \x01(\fR\x05after\x12\x12\n" +
+	"\x04upto\x18\x06 \x01(\fR\x04uptoB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
 
 var (
 	file_messages_ucp_proto_rawDescOnce sync.Once
@@ -2473,7 +2566,7 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
@@ -2509,21 +2602,22 @@ var file_messages_ucp_proto_goTypes = []any{
 	(*StopAttempt)(nil),        // 31: ucp.StopAttempt
 	(*SyncPing)(nil),           // 32: ucp.SyncPing
 	(*SyncVector)(nil),         // 33: ucp.SyncVector
-	(*SyncDelta)(nil),          // 34: ucp.SyncDelta
-	nil,                        // 35: ucp.JobChanged.NamesEntry
-	nil,                        // 36: ucp.NodeInfo.LabelsEntry
-	nil,                        // 37: ucp.Capabilities.LabelsEntry
+	(*SyncTaken)(nil),          // 34: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 35: ucp.SyncDelta
+	nil,                        // 36: ucp.JobChanged.NamesEntry
+	nil,                        // 37: ucp.NodeInfo.LabelsEntry
+	nil,                        // 38: ucp.Capabilities.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	35, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	36, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
 	6,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
 	12, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	36, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	37, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	37, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	38, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
 	21, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
 	21, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
@@ -2552,7 +2646,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   37,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

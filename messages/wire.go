@@ -40,15 +40,6 @@ func AttemptsFromWire(as []*AttemptName) []job.Name {
 	return out
 }
 
-// RecordsToWire returns the canonical encodings of records.
-func RecordsToWire(recs []ledger.Record) [][]byte {
-	out := make([][]byte, len(recs))
-	for i, r := range recs {
-		out[i] = r.Append(nil)
-	}
-	return out
-}
-
 // RecordsFromWire decodes records, whose states decode understands.
 func RecordsFromWire(bs [][]byte, decode ledger.Decoder) ([]ledger.Record, error) {
 	out := make([]ledger.Record, 0, len(bs))

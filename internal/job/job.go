@@ -216,3 +216,9 @@ func (j Job) index(o Ownership) int {
 	}
 	return i
 }
+
+// Knows says whether the record lists an attempt of that name.
+func (j Job) Knows(n Name) bool {
+	i := j.index(n.Owner)
+	return i >= 0 && slices.ContainsFunc(j.Tenures[i].Attempts, func(a Attempt) bool { return a.Name == n })
+}

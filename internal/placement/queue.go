@@ -5,6 +5,7 @@ import (
 	"container/heap"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -88,10 +89,7 @@ func (q *Queue) next(closed map[string]bool) (string, bool) {
 // signature is equal for demands with equal constraints.
 func (d Demand) signature() string {
 	var b strings.Builder
-	b.WriteString("memory")
-	for n := d.Memory; n > 0; n >>= 8 {
-		b.WriteByte(byte(n))
-	}
+	b.WriteString(strconv.FormatUint(d.Memory, 10))
 	for _, k := range slices.Sorted(maps.Keys(d.Labels)) {
 		b.WriteString("\x00" + k + "\x01" + d.Labels[k])
 	}

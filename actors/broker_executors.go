@@ -1,0 +1,195 @@
+package actors
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
+	"github.com/urbancompute/ucp/internal/roster"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// register makes this broker the home of an executor under a new lease, and hears what it still runs.
+func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
+	from := ctx.Sender()
+	if old, ok := b.crew.members[from.Address]; ok && old.lease > msg.GetLease() {
+		b.log.Warn("registration under an old lease ignored", "executor", from.Address, "lease", msg.GetLease(), "known", old.lease)
+		return
+	}
+	c := msg.GetCapabilities()
+	m := b.crew.join(placement.Executor{
+		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
+	}, from, msg.GetLease(), b.Now())
+	ctx.Watch(from)
+	ctx.Respond(&messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: uint32(b.Heartbeat.Milliseconds()), TimeoutMs: uint32(b.LeaseTimeout.Milliseconds())})
+	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
+	b.noteExecutor(ctx, m, roster.Up, "")
+	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()))
+	b.schedule(ctx)
+}
+
+// reported tells the jobs concerned what an executor has in hand under its new lease.
+func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name) {
+	concerned := map[job.ID]bool{}
+	for _, id := range m.jobs() {
+		concerned[id] = true
+	}
+	for _, n := range running {
+		if n.Owner.Journal == b.owner.Journal {
+			concerned[n.Job] = true
+		} else {
+			ctx.Send(m.pid, &messages.StopAttempt{Attempt: messages.AttemptToWire(n), Reason: "its owner is not here"})
+		}
+	}
+	for id := range concerned {
+		if _, ok := b.job(id); ok {
+			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: running, At: b.hybrid()})
+		}
+	}
+}
+
+func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
+	m := b.hear(ctx)
+	known := m != nil && m.lease == msg.GetLease()
+	if c := msg.GetCapabilities(); known && c != nil {
+		m.Window, m.Slots = int(c.GetWindow()), int(c.GetSlots())
+		b.schedule(ctx)
+	}
+	ctx.Respond(&messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known})
+}
+
+// hear renews the sender's lease: any traffic does.
+func (b *Broker) hear(ctx actor.Context) *member { return b.crew.hear(ctx.Sender().Address, b.Now()) }
+
+func (b *Broker) attemptStarted(ctx actor.Context, msg *messages.AttemptStarted) {
+	b.hear(ctx)
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	b.applyIfKnown(ctx, n.Job, job.Started{Attempt: n})
+}
+
+func (b *Broker) attemptDeclined(ctx actor.Context, msg *messages.AttemptDeclined) {
+	b.hear(ctx)
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: msg.GetReason(), At: b.hybrid()})
+}
+
+func (b *Broker) applyIfKnown(ctx actor.Context, id job.ID, ev job.Event) bool {
+	j, ok := b.job(id)
+	if !ok || b.mine(j) == nil {
+		b.log.Debug("event for an unknown job", "job", id, "event", fmt.Sprintf("%T", ev))
+		return false
+	}
+	b.apply(ctx, id, ev)
+	return true
+}
+
+// attemptFinished hands a result to its job. A result for a job that is not ours, or forgotten, is answered too: its executor may let go.
+func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinished) {
+	executor := ctx.Sender().Address
+	if m := b.hear(ctx); m != nil {
+		m.Window = int(msg.GetWindow())
+	}
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	result, err := job.DecodeResult(msg.GetResult())
+	if err != nil {
+		b.log.Error("result of an executor cannot be read", "job", n.Job, "executor", executor, "err", err)
+		ctx.Respond(&messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: err.Error()})
+		return
+	}
+	j, known := b.job(n.Job)
+	signed := known && (j.Knows(n) || b.mac.verify(msg.GetMac(), n, executor, j.Spec))
+	if m := b.crew.members[executor]; known && m != nil && len(m.Warm) < maxWarm {
+		m.Warm[j.Spec.Module.Digest] = true
+	}
+	if !b.applyIfKnown(ctx, n.Job, job.Finished{Attempt: n, Executor: executor, Signed: signed, Result: result, At: b.hybrid()}) {
+		ctx.Respond(&messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: "the job is not known here"})
+	}
+}
+
+// maxWarm bounds what a broker remembers of an executor's compiled modules.
+const maxWarm = 1024
+
+// reconnectOver says that a closed connection stayed closed for the time allowed.
+type reconnectOver struct {
+	node  string
+	lease uint64
+}
+
+// terminated hears that an executor, or the way to it, or a supervisor ended.
+func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
+	if msg.Who.Address == b.ID && b.supervisorEnded(ctx, msg.Who) {
+		return
+	}
+	m, ok := b.crew.members[msg.Who.Address]
+	if !ok || !m.pid.Equal(msg.Who) {
+		return
+	}
+	if msg.Why == actor.TerminatedReason_AddressTerminated {
+		b.awaitReconnect(ctx, m)
+		return
+	}
+	b.lose(ctx, m, "it stopped")
+}
+
+func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
+	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
+	over := &reconnectOver{m.ID, m.lease}
+	m.stopReconnect()
+	m.reconnects = time.AfterFunc(b.Reconnect, func() { root.Send(self, over) })
+}
+
+func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
+	if m, ok := b.crew.members[msg.node]; ok && m.lease == msg.lease && m.reconnects != nil {
+		b.lose(ctx, m, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
+	}
+}
+
+// lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
+func (b *Broker) lose(ctx actor.Context, m *member, why string) {
+	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
+	ids := m.jobs()
+	b.crew.leave(m)
+	for id := range m.reserved {
+		b.requeue(ctx, id)
+	}
+	b.noteExecutor(ctx, m, roster.Lost, why)
+	for _, id := range ids {
+		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, At: b.hybrid()})
+	}
+}
+
+// supervisorEnded gives a job whose supervisor broke down a new one, from the ledger.
+func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
+	for id, a := range b.active {
+		if !a.supervisor.Equal(who) {
+			continue
+		}
+		b.log.Error("supervisor broke down; its job goes on under a new one", "job", id)
+		delete(b.active, id)
+		b.crew.unreserve(id)
+		if j, ok := b.job(id); ok && len(j.Current().Live()) > 0 {
+			b.supervise(ctx, id)
+		} else {
+			b.requeue(ctx, id)
+		}
+		return true
+	}
+	return false
+}
+
+func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
+	b.put(ctx, nodeKey(m.ID), nodeState{roster.Node{
+		ID: m.ID, Name: m.Name, Roles: []string{messages.Executor}, Home: b.ID, Lease: m.lease, State: s, Reason: why,
+		Slots: uint32(m.Slots), Labels: m.Labels, At: b.hybrid(),
+	}})
+}
+
+// writeSelf puts this broker into the roster.
+func (b *Broker) writeSelf(ctx actor.Context) {
+	b.put(ctx, nodeKey(b.ID), nodeState{roster.Node{
+		ID: b.ID, Name: b.Name, Roles: b.Roles, Home: b.ID, Address: b.Address, Lease: b.Incarnation, State: roster.Up, At: b.hybrid(),
+	}})
+}

@@ -1,0 +1,149 @@
+package actors
+
+import (
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
+)
+
+// crew is the executors a broker is home to, with what they have in hand.
+type crew struct{ members map[string]*member }
+
+// member is one executor under one lease.
+type member struct {
+	placement.Executor
+	pid        *actor.PID
+	lease      uint64
+	heard      time.Time
+	reserved   map[job.ID]bool   // slots promised to jobs whose attempt is not named yet
+	live       map[job.Name]bool // attempts under way
+	reconnects *time.Timer       // runs while the connection is gone
+}
+
+func newCrew() *crew { return &crew{members: map[string]*member{}} }
+
+// join adds an executor, or renews one; attempts that are already under way stay in hand.
+func (c *crew) join(e placement.Executor, pid *actor.PID, lease uint64, now time.Time) *member {
+	m := &member{Executor: e, pid: pid, lease: lease, heard: now, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+	if old, ok := c.members[e.ID]; ok {
+		old.stopReconnect()
+		m.live, m.reserved = old.live, old.reserved
+	}
+	if m.Warm == nil {
+		m.Warm = map[[32]byte]bool{}
+	}
+	c.members[e.ID] = m
+	return m
+}
+
+func (c *crew) leave(m *member) {
+	m.stopReconnect()
+	delete(c.members, m.ID)
+}
+
+func (c *crew) stop() {
+	for _, m := range c.members {
+		m.stopReconnect()
+	}
+}
+
+// hear renews the lease of an executor.
+func (c *crew) hear(id string, now time.Time) *member {
+	m, ok := c.members[id]
+	if ok {
+		m.heard = now
+	}
+	return m
+}
+
+// forgive moves all leases on by d.
+func (c *crew) forgive(d time.Duration) {
+	for _, m := range c.members {
+		m.heard = m.heard.Add(d)
+	}
+}
+
+// silent returns the executors that were not heard for longer than timeout.
+func (c *crew) silent(now time.Time, timeout time.Duration) []*member {
+	var out []*member
+	for _, m := range c.members {
+		if now.Sub(m.heard) > timeout {
+			out = append(out, m)
+		}
+	}
+	return out
+}
+
+// free says whether any executor has room.
+func (c *crew) free() bool {
+	for _, m := range c.members {
+		if m.used() < m.Window {
+			return true
+		}
+	}
+	return false
+}
+
+// choose returns the executor that suits d best.
+func (c *crew) choose(d placement.Demand) (*member, error) {
+	executors := make([]placement.Executor, 0, len(c.members))
+	for _, m := range c.members {
+		e := m.Executor
+		e.Used = m.used()
+		executors = append(executors, e)
+	}
+	i, err := placement.Choose(d, executors)
+	if err != nil {
+		return nil, err
+	}
+	return c.members[executors[i].ID], nil
+}
+
+// account moves slots from reservations to attempts, and frees those of attempts that ended.
+func (c *crew) account(before, now job.Tenure) {
+	for i, a := range now.Attempts {
+		was := i < len(before.Attempts) && before.Attempts[i].State.Live()
+		m, ok := c.members[a.Executor]
+		if !ok || was == a.State.Live() {
+			continue
+		}
+		if a.State.Live() {
+			delete(m.reserved, a.Name.Job)
+			m.live[a.Name] = true
+			continue
+		}
+		delete(m.live, a.Name)
+	}
+}
+
+func (c *crew) unreserve(id job.ID) {
+	for _, m := range c.members {
+		delete(m.reserved, id)
+	}
+}
+
+func (m *member) used() int { return len(m.reserved) + len(m.live) }
+
+// reserve holds a slot for a job before anybody is told (PLACE-1).
+func (m *member) reserve(id job.ID) { m.reserved[id] = true }
+
+// jobs returns the jobs with an attempt under way here, in a fixed order.
+func (m *member) jobs() []job.ID {
+	var ids []job.ID
+	for n := range m.live {
+		ids = append(ids, n.Job)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+func (m *member) stopReconnect() {
+	if m.reconnects != nil {
+		m.reconnects.Stop()
+		m.reconnects = nil
+	}
+}

@@ -1,0 +1,238 @@
+package actors
+
+import (
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// ExecutorSettings say what an executor offers.
+type ExecutorSettings struct {
+	Slots     int
+	Memory    uint64 // bytes, for one job
+	Labels    map[string]string
+	Arch      string
+	Engine    string
+	Resend    time.Duration // how long a result waits for its answer before it is sent again
+	Workbench Workbench
+}
+
+// Executor runs attempts for its home broker. It holds a lease there, which it numbers itself; it queues what it was deployed, hands it to
+// its runners, and keeps every result until the broker has answered for it. The node supervises it: one that panics ends its node, and
+// the broker redeploys what it had in hand.
+type Executor struct {
+	*Node
+	ExecutorSettings
+	log       *slog.Logger
+	brokers   []string // node ids of the brokers in reach, in the order they came
+	home      *actor.PID
+	lease     uint64
+	confirmed bool // home has accepted the lease
+	timeout   time.Duration
+	heard     time.Time // when home was last heard
+	runners   []*runnerSlot
+	waiting   []*deployment
+	hands     map[job.Name]*deployment // everything deployed and not answered yet
+	pace      pace
+	told      uint32 // the window that home knows
+	ticker    *time.Timer
+	every     time.Duration
+}
+
+type runnerSlot struct {
+	pid  *actor.PID
+	busy *deployment
+}
+
+// deployment is one attempt in this executor's hands.
+type deployment struct {
+	name   job.Name
+	spec   *job.Spec
+	mac    []byte
+	result *messages.AttemptFinished // nil until it is done
+	sent   time.Time
+}
+
+// executorTick is when an executor shows that it lives and sends again what was not answered.
+type executorTick struct{}
+
+// NewExecutor returns the props of a node's executor.
+func NewExecutor(n *Node, s ExecutorSettings) *actor.Props {
+	return n.props(func() actor.Actor {
+		return &Executor{
+			Node: n, ExecutorSettings: s, log: n.Log.With("actor", messages.ExecutorActor),
+			hands: map[job.Name]*deployment{}, lease: n.Incarnation << leaseBits, every: 500 * time.Millisecond,
+		}
+	})
+}
+
+// leaseBits leaves room for the leases of one life of a node; the next life begins above them.
+const leaseBits = 16
+
+// Receive turns messages into calls.
+func (e *Executor) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *actor.Started:
+		e.start(ctx)
+	case *actor.Stopping:
+		e.ticker.Stop()
+	case *executorTick:
+		e.tick(ctx)
+	case *messages.PeerUp:
+		e.brokerUp(ctx, msg)
+	case *messages.PeerDown:
+		e.brokerDown(ctx, msg)
+	case *messages.ExecutorRegistered:
+		e.registered(ctx, msg)
+	case *messages.HeartbeatAnswered:
+		e.heartbeatAnswered(ctx, msg)
+	case *messages.DeployAttempt:
+		e.deploy(ctx, msg)
+	case *messages.StopAttempt:
+		e.stopAttempt(ctx, msg)
+	case *messages.ResultAnswered:
+		e.resultAnswered(ctx, msg)
+	case *messages.StdinChunk:
+		e.stdin(ctx, msg)
+	case *runStarted:
+		e.send(ctx, &messages.AttemptStarted{Attempt: messages.AttemptToWire(msg.name)})
+	case *runDone:
+		e.done(ctx, msg)
+	case actor.SystemMessage, actor.AutoReceiveMessage:
+	default:
+		e.log.Warn("unexpected message", "type", typeName(msg))
+	}
+}
+
+func (e *Executor) start(ctx actor.Context) {
+	e.pace = pace{slots: e.Slots}
+	for i := range e.Slots {
+		e.runners = append(e.runners, &runnerSlot{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
+	}
+	e.arm(ctx)
+}
+
+func (e *Executor) arm(ctx actor.Context) {
+	root, self := RootContext(ctx.ActorSystem(), e.Clock), ctx.Self()
+	e.ticker = time.AfterFunc(e.every, func() { root.Send(self, &executorTick{}) })
+}
+
+func (e *Executor) tick(ctx actor.Context) {
+	e.arm(ctx)
+	if e.home == nil {
+		return
+	}
+	if e.confirmed && e.Now().Sub(e.heard) > e.timeout && len(e.brokers) > 1 {
+		e.leaveHome(ctx, "silent")
+		return
+	}
+	if !e.confirmed {
+		e.register(ctx)
+		return
+	}
+	ctx.Request(e.home, &messages.Heartbeat{Lease: e.lease, Capabilities: e.capabilitiesIfChanged()})
+	for _, d := range e.hands {
+		if d.result != nil && e.Now().Sub(d.sent) >= e.Resend {
+			e.sendResult(ctx, d)
+		}
+	}
+}
+
+// brokerUp remembers a broker, and makes it the home of an executor that has none.
+func (e *Executor) brokerUp(ctx actor.Context, msg *messages.PeerUp) {
+	if !slices.Contains(msg.Roles, messages.Broker) {
+		return
+	}
+	if !slices.Contains(e.brokers, msg.Node) {
+		e.brokers = append(e.brokers, msg.Node)
+	}
+	if e.home == nil || e.home.Address == msg.Node {
+		e.moveTo(ctx, msg.Node)
+	}
+}
+
+func (e *Executor) brokerDown(_ actor.Context, msg *messages.PeerDown) {
+	e.brokers = slices.DeleteFunc(e.brokers, func(b string) bool { return b == msg.Node })
+	if e.home != nil && e.home.Address == msg.Node {
+		e.confirmed = false // a new connection needs a new lease; another home is sought when the old lease is over
+	}
+}
+
+func (e *Executor) leaveHome(ctx actor.Context, why string) {
+	old := e.home.Address
+	e.log.Warn("home broker lost", "broker", old, "reason", why)
+	e.home, e.confirmed = nil, false
+	e.brokers = append(slices.DeleteFunc(e.brokers, func(b string) bool { return b == old }), old)
+	e.moveTo(ctx, e.brokers[0])
+}
+
+func (e *Executor) moveTo(ctx actor.Context, broker string) {
+	e.home = pid(broker, messages.BrokerActor)
+	e.register(ctx)
+}
+
+// register asks for a new lease and reports everything in hand, also results not answered yet.
+func (e *Executor) register(ctx actor.Context) {
+	e.lease++
+	e.confirmed = false
+	e.told = e.pace.window()
+	ctx.Request(e.home, &messages.RegisterExecutor{
+		Name: e.Name, Lease: e.lease, Capabilities: e.capabilities(), Running: messages.AttemptsToWire(slices.Collect(maps.Keys(e.hands))),
+	})
+}
+
+func (e *Executor) registered(ctx actor.Context, msg *messages.ExecutorRegistered) {
+	if !e.isHome(ctx) || msg.GetLease() != e.lease {
+		return
+	}
+	e.confirmed, e.heard = true, e.Now()
+	e.every = time.Duration(msg.GetHeartbeatMs()) * time.Millisecond
+	e.timeout = time.Duration(msg.GetTimeoutMs()) * time.Millisecond
+	e.log.Info("joined", "broker", e.home.Address, "lease", e.lease)
+	for _, d := range e.hands {
+		if d.result != nil {
+			e.sendResult(ctx, d)
+		}
+	}
+}
+
+func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatAnswered) {
+	if !e.isHome(ctx) || msg.GetLease() != e.lease {
+		return
+	}
+	e.heard = e.Now()
+	if !msg.GetKnown() {
+		e.register(ctx)
+	}
+}
+
+// isHome says whether the message under way came from the home broker's node.
+func (e *Executor) isHome(ctx actor.Context) bool {
+	return ctx.Sender() == nil || (e.home != nil && ctx.Sender().Address == e.home.Address)
+}
+
+func (e *Executor) capabilities() *messages.Capabilities {
+	return &messages.Capabilities{
+		Slots: uint32(e.Slots), Window: e.pace.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+	}
+}
+
+func (e *Executor) capabilitiesIfChanged() *messages.Capabilities {
+	if w := e.pace.window(); w != e.told {
+		e.told = w
+		return e.capabilities()
+	}
+	return nil
+}
+
+func (e *Executor) send(ctx actor.Context, m any) {
+	if e.home != nil {
+		ctx.Request(e.home, m)
+	}
+}

@@ -1,0 +1,134 @@
+package actors
+
+import (
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// deploy takes an attempt. The same one twice is one; one too many is declined, and the broker finds another place.
+func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	if d, ok := e.hands[n]; ok {
+		if d.result != nil {
+			e.sendResult(ctx, d)
+		}
+		return
+	}
+	spec, err := job.DecodeSpec(msg.GetSpec())
+	switch {
+	case err != nil:
+		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
+		return
+	case len(e.hands)-e.unanswered() >= maxWindow(e.Slots):
+		e.decline(ctx, msg.GetAttempt(), "the executor is full")
+		return
+	}
+	d := &deployment{name: n, spec: spec, mac: msg.GetMac()}
+	e.hands[n] = d
+	at, _ := slices.BinarySearchFunc(e.waiting, d, laterThan)
+	e.waiting = slices.Insert(e.waiting, at, d)
+	e.dispatch(ctx)
+}
+
+// laterThan orders the queue by priority; equals are after those that came before them.
+func laterThan(queued, d *deployment) int {
+	if queued.spec.Priority >= d.spec.Priority {
+		return -1
+	}
+	return 1
+}
+
+func (e *Executor) decline(ctx actor.Context, a *messages.AttemptName, why string) {
+	e.send(ctx, &messages.AttemptDeclined{Attempt: a, Reason: why})
+}
+
+// unanswered counts the results that wait for the broker's word.
+func (e *Executor) unanswered() int {
+	n := 0
+	for _, d := range e.hands {
+		if d.result != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// dispatch gives waiting attempts to idle runners.
+func (e *Executor) dispatch(ctx actor.Context) {
+	for _, r := range e.runners {
+		if len(e.waiting) == 0 {
+			return
+		}
+		if r.busy == nil {
+			r.busy, e.waiting = e.waiting[0], e.waiting[1:]
+			ctx.Request(r.pid, &run{r.busy.name, r.busy.spec, e.home})
+		}
+	}
+}
+
+// done keeps a result until it is answered, and sends it.
+func (e *Executor) done(ctx actor.Context, msg *runDone) {
+	if i := slices.IndexFunc(e.runners, func(r *runnerSlot) bool { return r.busy != nil && r.busy.name == msg.name }); i >= 0 {
+		e.runners[i].busy = nil
+	}
+	e.pace.took(msg.took)
+	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
+		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
+		e.sendResult(ctx, d)
+	} else {
+		delete(e.hands, msg.name) // stopped: nobody waits for it
+	}
+	e.dispatch(ctx)
+}
+
+func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
+	d.sent = e.Now()
+	e.told = e.pace.window()
+	d.result.Window = e.told
+	e.send(ctx, d.result)
+}
+
+func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswered) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	d, ok := e.hands[n]
+	if !ok || d.result == nil || !e.isHome(ctx) {
+		return
+	}
+	delete(e.hands, n)
+	if !msg.GetAccepted() {
+		e.log.Warn("result rejected", "job", n.Job, "attempt", n.N, "reason", msg.GetWhy(), "winner", msg.GetWinner().GetN())
+	}
+}
+
+// stopAttempt ends an attempt that nobody wants any more, wherever it stands.
+func (e *Executor) stopAttempt(ctx actor.Context, msg *messages.StopAttempt) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	d, ok := e.hands[n]
+	if !ok || !e.isHome(ctx) || d.result != nil {
+		return // finished: its answer lets it go
+	}
+	e.log.Info("attempt stopped", "job", n.Job, "attempt", n.N, "reason", msg.GetReason())
+	delete(e.hands, n)
+	if i := slices.Index(e.waiting, d); i >= 0 {
+		e.waiting = slices.Delete(e.waiting, i, i+1)
+		return
+	}
+	for _, r := range e.runners {
+		if r.busy == d {
+			ctx.Send(r.pid, &stopRun{n, msg.GetReason()})
+		}
+	}
+}
+
+func (e *Executor) stdin(ctx actor.Context, msg *messages.StdinChunk) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	for _, r := range e.runners {
+		if r.busy != nil && r.busy.name == n {
+			ctx.Send(r.pid, msg)
+		}
+	}
+}

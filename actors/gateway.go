@@ -1,0 +1,235 @@
+package actors
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// sealPatience is how long the gateway waits for its own broker.
+const sealPatience = 5 * time.Second
+
+// GatewaySettings are a gateway's bounds.
+type GatewaySettings struct {
+	MaxMailbox int // requests that may wait
+	MaxSpec    int // bytes of a job's spec
+	MaxJobs    int // jobs in one answer to a list
+	Sealer     Sealer
+}
+
+// Gateway speaks for clients: it checks what they ask, passes it on to the broker in its own words, tells them of the jobs they watch, and
+// carries the streams of jobs whose client stays. The node supervises it; after a restart clients watch again by themselves. Its mailbox is
+// bounded, and says so.
+type Gateway struct {
+	*Node
+	GatewaySettings
+	log      *slog.Logger
+	broker   *actor.PID
+	watchers map[job.ID][]*actor.PID
+	readers  map[job.Name]*actor.PID // attempts whose program waits for input
+}
+
+// NewGateway returns the props of a broker's gateway.
+func NewGateway(n *Node, s GatewaySettings, system *actor.ActorSystem) *actor.Props {
+	root := RootContext(system, n.Clock)
+	return n.props(func() actor.Actor {
+		return &Gateway{
+			Node: n, GatewaySettings: s, log: n.Log.With("actor", messages.GatewayActor),
+			broker: pid(n.ID, messages.BrokerActor), watchers: map[job.ID][]*actor.PID{}, readers: map[job.Name]*actor.PID{},
+		}
+	}, bounded(s.MaxMailbox, func(sender *actor.PID, message any) {
+		if sender != nil {
+			root.Send(sender, busy(jobOf(message)))
+		}
+	}))
+}
+
+// Receive checks and passes on.
+func (g *Gateway) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *messages.SubmitJob:
+		g.submit(ctx, msg)
+	case *messages.JobRequest:
+		g.show(ctx, msg)
+	case *messages.CancelJob:
+		g.cancel(ctx, msg)
+	case *messages.JobsRequest:
+		g.list(ctx, msg)
+	case *messages.NodesRequest:
+		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
+			g.pass(ctx, &listNodes{seen})
+		}
+	case *messages.StatusRequest:
+		g.pass(ctx, msg)
+	case *messages.SealSession:
+		g.seal(ctx)
+	case *moved:
+		g.moved(ctx, msg.job)
+	case *messages.PeerDown:
+		g.forget(msg.Node)
+	case *messages.ReadStdin:
+		g.readStdin(ctx, msg)
+	case *messages.StdinChunk:
+		g.stdin(ctx, msg)
+	case *messages.OutputChunk:
+		g.output(ctx, msg)
+	case *messages.PeerUp, actor.SystemMessage, actor.AutoReceiveMessage:
+	default:
+		g.log.Warn("unexpected message", "type", typeName(msg))
+	}
+}
+
+// pass asks the broker in the name of the client: the broker answers it directly.
+func (g *Gateway) pass(ctx actor.Context, question any) {
+	ctx.RequestWithCustomSender(g.broker, question, ctx.Sender())
+}
+
+func (g *Gateway) submit(ctx actor.Context, msg *messages.SubmitJob) {
+	seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob())
+	if !ok {
+		return
+	}
+	spec, err := g.spec(msg, ctx.Sender().Address)
+	if err != nil {
+		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetJob())
+		return
+	}
+	id := job.ID(msg.GetJob())
+	if msg.GetWatch() {
+		g.watch(id, ctx.Sender())
+	}
+	g.pass(ctx, &submission{id, spec, seen})
+}
+
+func (g *Gateway) spec(msg *messages.SubmitJob, submitter string) (*job.Spec, error) {
+	if len(msg.GetSpec()) > g.MaxSpec {
+		return nil, fmt.Errorf("the job's description has %d bytes, %d are allowed; put large files into blobs", len(msg.GetSpec()), g.MaxSpec)
+	}
+	if err := job.ID(msg.GetJob()).Valid(); err != nil {
+		return nil, err
+	}
+	spec, err := job.DecodeSpec(msg.GetSpec())
+	if err != nil {
+		return nil, fmt.Errorf("the job's description cannot be read: %w", err)
+	}
+	spec.Submitter = submitter // names in messages are never trusted
+	return spec, spec.Valid()
+}
+
+func (g *Gateway) show(ctx actor.Context, msg *messages.JobRequest) {
+	seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob())
+	if !ok {
+		return
+	}
+	if msg.GetWatch() {
+		g.watch(job.ID(msg.GetJob()), ctx.Sender())
+	}
+	g.pass(ctx, &showJob{msg.GetJob(), seen})
+}
+
+func (g *Gateway) cancel(ctx actor.Context, msg *messages.CancelJob) {
+	if seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob()); ok {
+		g.pass(ctx, &cancelJob{msg.GetJob(), ctx.Sender().Address, seen})
+	}
+}
+
+func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
+	if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
+		limit := min(int(msg.GetLimit()), g.MaxJobs)
+		if limit == 0 {
+			limit = g.MaxJobs
+		}
+		g.pass(ctx, &listJobs{msg.GetState(), msg.GetAfter(), limit, seen})
+	}
+}
+
+// session returns what the client has seen. The hybrid time is merged only under a broker's seal: anybody can write a time.
+func (g *Gateway) session(ctx actor.Context, b []byte, id string) (ledger.Vector, bool) {
+	if ctx.Sender() == nil {
+		return ledger.Vector{}, false // nobody to answer
+	}
+	s, err := readSession(b)
+	if err != nil {
+		g.refuse(ctx, messages.Refused_INVALID, err.Error(), id)
+		return ledger.Vector{}, false
+	}
+	if len(s.seal) > 0 {
+		if err := g.Sealer.Verify(s.content(), s.seal); err != nil {
+			g.refuse(ctx, messages.Refused_INVALID, fmt.Sprintf("the session's seal does not hold: %v", err), id)
+			return ledger.Vector{}, false
+		}
+		g.Clock.Witness(s.at)
+	}
+	return s.vector, true
+}
+
+// seal asks the broker what it knows and answers with that under this broker's seal.
+func (g *Gateway) seal(ctx actor.Context) {
+	client := ctx.Sender()
+	ctx.ReenterAfter(ctx.RequestFuture(g.broker, &sealSession{}, sealPatience), func(res any, err error) {
+		c, ok := messages.Unstamp(res).(*sessionContent)
+		if err != nil || !ok {
+			ctx.Send(client, &messages.Refused{Code: messages.Refused_BUSY, Reason: "the broker did not answer in time", RetryAfterMs: 100})
+			return
+		}
+		s := session{vector: c.vector, at: c.at}
+		if s.seal, err = g.Sealer.Seal(s.content()); err != nil {
+			ctx.Send(client, &messages.Refused{Code: messages.Refused_INVALID, Reason: fmt.Sprintf("the session cannot be sealed: %v", err)})
+			return
+		}
+		ctx.Send(client, &messages.SessionSealed{Session: s.append()})
+	})
+}
+
+func (g *Gateway) refuse(ctx actor.Context, code messages.Refused_Code, reason, id string) {
+	ctx.Respond(&messages.Refused{Code: code, Reason: reason, Job: id})
+}
+
+// moved tells those who watch a job.
+func (g *Gateway) moved(ctx actor.Context, j job.Job) {
+	watchers, ok := g.watchers[j.ID]
+	if !ok {
+		return
+	}
+	for _, w := range watchers {
+		ctx.Send(w, changed(j))
+	}
+	if j.State().Terminal() {
+		delete(g.watchers, j.ID)
+		maps.DeleteFunc(g.readers, func(n job.Name, _ *actor.PID) bool { return n.Job == j.ID })
+	}
+}
+
+func (g *Gateway) watch(id job.ID, who *actor.PID) {
+	if !slices.ContainsFunc(g.watchers[id], who.Equal) {
+		g.watchers[id] = append(g.watchers[id], who)
+	}
+}
+
+// forget drops what a node that left was watching.
+func (g *Gateway) forget(node string) {
+	for id, ws := range g.watchers {
+		ws = slices.DeleteFunc(ws, func(w *actor.PID) bool { return w.Address == node })
+		if len(ws) == 0 {
+			delete(g.watchers, id)
+		} else {
+			g.watchers[id] = ws
+		}
+	}
+}
+
+// jobOf names the job that a refused request was about.
+func jobOf(message any) string {
+	if m, ok := message.(interface{ GetJob() string }); ok {
+		return m.GetJob()
+	}
+	return ""
+}

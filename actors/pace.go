@@ -1,0 +1,38 @@
+package actors
+
+import "time"
+
+// pace decides how many attempts an executor holds: one a slot, and as many more as are worth queueWork of its time, so that a slot whose
+// job just ended does not wait for the network, and a long job does not hold up others that could start elsewhere.
+type pace struct {
+	slots int
+	mean  time.Duration // of recent attempts, exponentially weighted; 0: none yet
+}
+
+const (
+	// queueWork is how much work an executor likes to have waiting for each slot: about what a deployment takes to arrive.
+	queueWork = 4 * time.Millisecond
+	// maxQueue bounds the queue for each slot.
+	maxQueue = 64
+	// weight is the share of the newest attempt in the mean: a sixteenth.
+	weight = 16
+)
+
+// took notes how long an attempt held its slot. A long one counts at once, for a queue behind it would wait.
+func (p *pace) took(d time.Duration) {
+	if p.mean == 0 || d > 4*p.mean {
+		p.mean = max(d, 1)
+		return
+	}
+	p.mean += (d - p.mean) / weight
+}
+
+// window returns how many attempts to hold.
+func (p *pace) window() uint32 {
+	if p.mean == 0 {
+		return uint32(p.slots)
+	}
+	return uint32(p.slots * (1 + int(min(queueWork/max(p.mean, 1), maxQueue))))
+}
+
+func maxWindow(slots int) int { return slots * (1 + maxQueue) }

@@ -1,0 +1,113 @@
+package actors
+
+import (
+	"log/slog"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// supervisor runs one active job: it turns what happens to the job into events, has the broker write the outcome down, and then does what
+// follows. The broker supervises it and starts a new one from the ledger if it breaks down; it ends when its job is over or back in the
+// queue.
+type supervisor struct {
+	*Node
+	mac     mac
+	self    job.Ownership
+	job     job.Job
+	log     *slog.Logger
+	timers  timers
+	handled uint64 // events so far
+	pending int    // commits not answered yet
+}
+
+func newSupervisor(n *Node, m mac, j job.Job, self job.Ownership) *actor.Props {
+	return n.props(func() actor.Actor {
+		return &supervisor{Node: n, mac: m, job: j, self: self, log: n.Log.With("actor", "supervisor", "job", string(j.ID))}
+	})
+}
+
+// Receive turns messages into job events. Decisions are made in package job.
+func (s *supervisor) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *told:
+		s.handled++
+		s.apply(ctx, msg.event)
+	case *expired:
+		s.timers.ended(msg.timer)
+		s.apply(ctx, job.RetryDue{})
+	case *committed:
+		s.pending--
+		s.perform(ctx, msg.effects)
+	case *actor.Stopping:
+		s.timers.stop()
+	case actor.SystemMessage, actor.AutoReceiveMessage:
+	default:
+		s.log.Warn("unexpected message", "type", typeName(msg))
+	}
+}
+
+// apply moves the job on. Effects wait until the broker has written the job down.
+func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
+	next, effects, err := s.job.Apply(s.self, ev)
+	if err != nil {
+		s.log.Debug("event refused", "err", err)
+		ctx.Send(ctx.Parent(), &unreserve{s.job.ID})
+		s.retireIfIdle(ctx)
+		return
+	}
+	s.job = next
+	s.pending++
+	ctx.Request(ctx.Parent(), &commit{next, effects})
+}
+
+func (s *supervisor) perform(ctx actor.Context, effects []job.Effect) {
+	for _, e := range effects {
+		switch e := e.(type) {
+		case job.Deploy:
+			s.deploy(ctx, e.Attempt)
+		case job.Stop, job.Answer:
+			tellExecutor(ctx, e)
+		case job.Arm:
+			s.timers.arm(ctx, s.Node, ctx.Self(), s.job.ID, e)
+		case job.Finish:
+			s.log.Debug("job is over", "state", string(s.job.State()))
+		case job.Requeue: // being idle says it
+		}
+	}
+	s.retireIfIdle(ctx)
+}
+
+func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
+	if a.Name.N > 1 {
+		s.log.Info("job redeployed", "attempt", a.Name.N, "executor", a.Executor)
+	}
+	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
+		Attempt: messages.AttemptToWire(a.Name), Spec: s.job.Spec.Append(nil), Mac: s.mac.sign(a.Name, a.Executor, s.job.Spec), Lease: a.Lease,
+	})
+}
+
+// retireIfIdle offers to end when nothing is under way: no attempt, no timer, no unwritten change.
+func (s *supervisor) retireIfIdle(ctx actor.Context) {
+	if s.pending > 0 {
+		return
+	}
+	if over := s.job.State().Terminal(); over || (len(s.job.Current().Live()) == 0 && !s.timers.armed()) {
+		ctx.Send(ctx.Parent(), &retire{s.job.ID, s.handled})
+	}
+}
+
+// tellExecutor sends an effect that is a message to an executor.
+func tellExecutor(ctx actor.Context, e job.Effect) {
+	switch e := e.(type) {
+	case job.Stop:
+		ctx.Send(pid(e.Attempt.Executor, messages.ExecutorActor), &messages.StopAttempt{Attempt: messages.AttemptToWire(e.Attempt.Name), Reason: e.Reason})
+	case job.Answer:
+		ctx.Send(pid(e.Executor, messages.ExecutorActor), &messages.ResultAnswered{
+			Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner),
+		})
+	case job.Deploy, job.Requeue, job.Arm, job.Finish:
+	}
+}

@@ -1,0 +1,89 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+)
+
+// ErrInvalid is wrapped by every refusal of an id or a spec.
+var ErrInvalid = errors.New("invalid")
+
+// Bounds of what a client may ask for.
+const (
+	maxIDLength = 128
+	maxItems    = 1024 // arguments, variables, files, outputs: each
+	maxText     = 64 << 10
+)
+
+// Valid says whether id can name a job.
+func (id ID) Valid() error {
+	if len(id) < 8 || len(id) > maxIDLength || strings.ContainsFunc(string(id), notInID) {
+		return fmt.Errorf("job id %.40q: 8 to %d letters, digits and dashes are allowed: %w", id, maxIDLength, ErrInvalid)
+	}
+	return nil
+}
+
+func notInID(r rune) bool {
+	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-'
+}
+
+// Valid says what is wrong with a spec, in words for the person who wrote it.
+func (s *Spec) Valid() error {
+	if s.Module.IsZero() {
+		return fmt.Errorf("no module is named: %w", ErrInvalid)
+	}
+	if s.Priority > 100 {
+		return fmt.Errorf("priority %d: 0 to 100 are allowed: %w", s.Priority, ErrInvalid)
+	}
+	for what, n := range map[string]int{"arguments": len(s.Args), "variables": len(s.Env), "files": len(s.Files), "outputs": len(s.Outputs)} {
+		if n > maxItems {
+			return fmt.Errorf("%d %s: at most %d are allowed: %w", n, what, maxItems, ErrInvalid)
+		}
+	}
+	return errors.Join(s.validTexts(), s.validPaths())
+}
+
+func (s *Spec) validTexts() error {
+	for _, e := range s.Env {
+		if k, _, ok := strings.Cut(e, "="); !ok || k == "" || strings.ContainsRune(e, 0) {
+			return fmt.Errorf("environment variable %.40q is not of the form KEY=VALUE: %w", e, ErrInvalid)
+		}
+	}
+	total := len(s.Name)
+	for _, a := range slices.Concat(s.Args, s.Env) {
+		if strings.ContainsRune(a, 0) {
+			return fmt.Errorf("argument %.40q has a zero byte: %w", a, ErrInvalid)
+		}
+		total += len(a)
+	}
+	if total > maxText {
+		return fmt.Errorf("arguments and environment have %d bytes, at most %d are allowed; use a file: %w", total, maxText, ErrInvalid)
+	}
+	return nil
+}
+
+func (s *Spec) validPaths() error {
+	for _, f := range s.Files {
+		if err := validPath(f.Path); err != nil {
+			return err
+		}
+	}
+	for _, o := range s.Outputs {
+		if err := validPath(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// validPath refuses every path that is not plainly inside the job directory.
+func validPath(p string) error {
+	clean := path.Clean(p)
+	if p == "" || len(p) > 4096 || strings.ContainsRune(p, 0) || path.IsAbs(p) || clean == ".." || strings.HasPrefix(clean, "../") || clean == "." {
+		return fmt.Errorf("path %.80q: name a file inside the job's directory, such as in/data.txt: %w", p, ErrInvalid)
+	}
+	return nil
+}
