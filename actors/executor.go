@@ -32,8 +32,8 @@ type Executor struct {
 	log       *slog.Logger
 	brokers   []string // node ids of the brokers in reach, in the order they came
 	home      *actor.PID
-	lease     uint64
-	confirmed bool // home has accepted the lease
+	lease     uint64 // begins at the incarnation, whose random low bits leave room for those of one life
+	confirmed bool   // home has accepted the lease
 	timeout   time.Duration
 	heard     time.Time // when home was last heard
 	runners   []*runnerSlot
@@ -67,13 +67,10 @@ func NewExecutor(n *Node, s ExecutorSettings) *actor.Props {
 	return n.props(func() actor.Actor {
 		return &Executor{
 			Node: n, ExecutorSettings: s, log: n.Log.With("actor", messages.ExecutorActor),
-			hands: map[job.Name]*deployment{}, lease: n.Incarnation << leaseBits, every: 500 * time.Millisecond,
+			hands: map[job.Name]*deployment{}, lease: n.Incarnation, every: 500 * time.Millisecond,
 		}
 	})
 }
-
-// leaseBits leaves room for the leases of one life of a node; the next life begins above them.
-const leaseBits = 16
 
 // Receive turns messages into calls.
 func (e *Executor) Receive(ctx actor.Context) {

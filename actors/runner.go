@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -117,7 +118,7 @@ func (r *runner) runs(n job.Name) bool { return r.now != nil && r.now.name == n 
 func (r *runner) run(ctx actor.Context, msg *run) {
 	root, self, executor := RootContext(ctx.ActorSystem(), r.Clock), ctx.Self(), ctx.Parent()
 	r.now = &running{name: msg.name, gateway: pid(msg.home.Address, messages.GatewayActor), began: r.Now()}
-	task := Task{
+	task := workbench.Task{
 		Attempt: msg.name, Spec: msg.spec, Home: msg.home.Address,
 		Started: func() { root.Send(executor, &runStarted{msg.name}) },
 	}

@@ -1,0 +1,262 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/actors"
+	"github.com/urbancompute/ucp/cluster/identity"
+	"github.com/urbancompute/ucp/cluster/link"
+	"github.com/urbancompute/ucp/config"
+	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/internal/wasm"
+	"github.com/urbancompute/ucp/internal/workbench"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// Options are what a node needs besides its configuration.
+type Options struct {
+	Identity *identity.Identity
+	Version  string
+	Log      *slog.Logger
+	// CacheDir keeps compiled modules; empty: below the node's own directory.
+	CacheDir string
+	// WorkerExe is the program of the sandbox's worker processes; empty: this one.
+	WorkerExe string
+	// Listen is where to listen, if it is not where the configuration says: an embedded network takes any free port.
+	Listen string
+}
+
+// Node is a running node.
+type Node struct {
+	cfg    config.Node
+	log    *slog.Logger
+	id     identity.NodeID
+	system *actor.ActorSystem
+	clock  *messages.NodeClock
+	links  *link.Links
+	blobs  *blobs
+	bench  *workbench.Bench
+	roots  []*actor.PID
+	failed chan error
+}
+
+// Bounds of what a broker's gateway takes at a time.
+const (
+	maxSpecBytes   = 128 << 10
+	maxJobsAnswer  = 100
+	resultPatience = 2 * time.Second
+)
+
+// Start brings a node up: its actors first, then its links, so that nobody finds it half there. The caller closes it.
+func Start(cfg config.Node, opt Options) (*Node, error) {
+	now := time.Now
+	incarnation, err := identity.NextIncarnation(cfg.Dir, now())
+	if err != nil {
+		return nil, err
+	}
+	id := opt.Identity.ID()
+	n := &Node{
+		cfg: cfg, id: id, log: opt.Log.With("node", cfg.Name), failed: make(chan error, 1),
+		clock: messages.NewNodeClock(vclock.Key{Node: string(id), Incarnation: incarnation}, now),
+	}
+	if err := n.start(opt, incarnation, now); err != nil {
+		n.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) error {
+	var err error
+	if n.blobs, err = openBlobs(filepath.Join(n.cfg.Dir, "blobs"), n.log); err != nil {
+		return err
+	}
+	n.system = newActorSystem(n.log)
+	n.system.ProcessRegistry.Address = string(n.id)
+	about := &actors.Node{
+		ID: string(n.id), Name: n.cfg.Name, Network: n.cfg.Network, Version: opt.Version, Roles: n.cfg.Roles,
+		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log,
+	}
+	if err := n.spawnBroker(about, opt); err != nil {
+		return err
+	}
+	if err := n.spawnExecutor(about, opt); err != nil {
+		return err
+	}
+	return n.connect(opt, now)
+}
+
+// spawnBroker starts the actors of the role broker.
+func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
+	if !n.cfg.HasRole(config.RoleBroker) {
+		return nil
+	}
+	broker := actors.NewBroker(about, actors.BrokerSettings{
+		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
+		SyncInterval: n.cfg.Sync.Interval, MaxQueued: n.cfg.Queue.Jobs,
+	})
+	gateway := actors.NewGateway(about, actors.GatewaySettings{
+		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity},
+	}, n.system)
+	if err := n.spawn(broker, messages.BrokerActor); err != nil {
+		return err
+	}
+	return n.spawn(gateway, messages.GatewayActor)
+}
+
+// spawnExecutor starts the actors of the role executor, and tells them of a broker in the same node.
+func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
+	if !n.cfg.HasRole(config.RoleExecutor) {
+		return nil
+	}
+	slots := n.cfg.Slots
+	if slots == 0 {
+		slots = runtime.NumCPU()
+	}
+	cache := opt.CacheDir
+	if cache == "" {
+		cache = filepath.Join(n.cfg.Dir, "modules")
+	}
+	var err error
+	n.bench, err = workbench.Open(workbench.Config{
+		Dir: filepath.Join(n.cfg.Dir, "scratch"), CacheDir: cache, Slots: slots, Caps: capsOf(n.cfg.Caps),
+		Blobs: n.blobs, Exe: opt.WorkerExe, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	executor := actors.NewExecutor(about, actors.ExecutorSettings{
+		Slots: slots, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
+		Resend: resultPatience, Workbench: n.bench,
+	})
+	if err := n.spawn(executor, messages.ExecutorActor); err != nil {
+		return err
+	}
+	if n.cfg.HasRole(config.RoleBroker) {
+		n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.cfg.Roles})
+	}
+	return nil
+}
+
+func (n *Node) spawn(props *actor.Props, name string) error {
+	props.Configure(actor.WithGuardian(&lastResort{n}))
+	pid, err := n.system.Root.SpawnNamed(props, name)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", name, err)
+	}
+	n.roots = append(n.roots, pid)
+	return nil
+}
+
+// connect opens the links and dials the seeds.
+func (n *Node) connect(opt Options, now func() time.Time) error {
+	var advertise []string
+	if a := n.cfg.Address(); a != "" {
+		advertise = []string{a}
+	}
+	listen := cmp.Or(opt.Listen, n.cfg.Listen())
+	var err error
+	n.links, err = link.Start(link.Config{
+		System: n.system, Identity: opt.Identity, Clock: n.clock, Listen: listen, Advertise: advertise,
+		Events: n.linkEvent, Now: now, Log: n.log,
+	})
+	if err != nil {
+		return err
+	}
+	if err := n.blobs.connect(n.links); err != nil {
+		return err
+	}
+	for _, seed := range n.cfg.Seeds {
+		n.links.Dial(seed)
+	}
+	return nil
+}
+
+// linkEvent tells the actors that care which nodes come and go.
+func (n *Node) linkEvent(event any) {
+	for _, pid := range n.roots {
+		actors.RootContext(n.system, n.clock).Send(pid, event)
+	}
+}
+
+func (n *Node) tell(name string, m any) {
+	actors.RootContext(n.system, n.clock).Send(actor.NewPID(string(n.id), name), m)
+}
+
+// ID returns the node's id.
+func (n *Node) ID() identity.NodeID { return n.id }
+
+// Addr returns the address the node listens on, empty if it does not.
+func (n *Node) Addr() string {
+	if n.links == nil || n.links.Addr() == nil {
+		return ""
+	}
+	return n.links.Addr().String()
+}
+
+// Links returns the node's connections.
+func (n *Node) Links() *link.Links { return n.links }
+
+// Failed delivers the reason when the node cannot go on: an actor that must not break did.
+func (n *Node) Failed() <-chan error { return n.failed }
+
+// goodbye is how long a closing node waits for its peers.
+const goodbye = 2 * time.Second
+
+// Close stops the actors, says goodbye to the peers and ends the worker processes. It may be called on a node that only half started.
+func (n *Node) Close() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
+	defer cancel()
+	for i := len(n.roots) - 1; i >= 0; i-- {
+		if err := n.system.Root.StopFuture(n.roots[i]).Wait(); err != nil && !errors.Is(err, actor.ErrDeadLetter) {
+			n.log.Warn("actor did not stop in time", "actor", n.roots[i].GetId(), "err", err)
+		}
+	}
+	if n.links != nil {
+		n.links.Close(ctx)
+	}
+	if n.bench != nil {
+		n.bench.Close()
+	}
+	if n.blobs != nil {
+		n.blobs.close()
+	}
+	if n.system != nil {
+		n.system.Shutdown()
+	}
+}
+
+// newActorSystem logs as the node does; the library would use a handler of its own.
+func newActorSystem(log *slog.Logger) *actor.ActorSystem {
+	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log.With("actor", "system") }))
+}
+
+// lastResort stops a root actor that panics, and the node with it: what the actor alone held is gone, and peers know how to go on without
+// a node, not with half of one.
+type lastResort struct{ node *Node }
+
+// HandleFailure implements actor.SupervisorStrategy.
+func (l *lastResort) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, message any) {
+	l.node.log.Error("actor broke down, the node stops", "actor", child.GetId(), "reason", reason, "message", fmt.Sprintf("%T", message))
+	s.StopChildren(child)
+	select {
+	case l.node.failed <- fmt.Errorf("actor %s broke down: %v", child.GetId(), reason):
+	default:
+	}
+}
+
+func capsOf(c config.Caps) wasm.Limits {
+	return wasm.Limits{
+		MemoryBytes: int64(c.Memory), StdoutBytes: int64(c.Stdout), StderrBytes: int64(c.Stderr), ModuleBytes: int64(c.Module),
+		OutputBytes: int64(c.Output), OpenFiles: c.OpenFiles, Timeout: c.Timeout, CompileTimeout: c.Compile,
+	}
+}
