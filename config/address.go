@@ -11,6 +11,9 @@ import (
 // ParseAddress reads host:port and returns it in the one form used everywhere, IPv6 hosts in brackets. A missing port
 // becomes defaultPort: 10.0.0.5, lab.local, ::1 and [::1] are all addresses.
 func ParseAddress(text string, defaultPort int) (string, error) {
+	if strings.Contains(text, "://") {
+		return "", fmt.Errorf("must be host:port, not the URL %q", text)
+	}
 	host, port, err := splitAddress(text)
 	if err != nil {
 		return "", err

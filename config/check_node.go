@@ -56,7 +56,7 @@ func advertisesAPort(n Node) (key, text string) {
 	if n.Advertise == "" || n.Port != 0 {
 		return "", ""
 	}
-	return "advertise", fmt.Sprintf("advertise tells others to dial %s, but with port 0 it listens nowhere", n.Name)
+	return "advertise", fmt.Sprintf("advertise tells others to dial %s, but with port 0 it listens nowhere", n.Advertise)
 }
 
 func listensOnce(n Node) (key, text string) {

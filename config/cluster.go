@@ -79,8 +79,9 @@ func isClusterFile(root []field) bool {
 // clusterNode is a node on its way into a [Cluster].
 type clusterNode struct {
 	Resolved
-	path string // nodes[1]
-	line int
+	path       string // nodes[1]
+	line       int
+	understood bool // nothing was wrong with its own settings
 }
 
 // source returns where key was set, or where the node begins.

@@ -10,6 +10,12 @@ import (
 // readNodes reads the list of nodes; understood says whether all before it was free of errors.
 func (r *clusterReader) readNodes(list field, cluster Cluster, understood bool) error {
 	items, ok := list.data.([]value)
+	if list.key == "" && !r.misspelt() {
+		r.wrong.add(r.at(0), "nodes is missing: list at least one node")
+	}
+	if list.key == "" {
+		return nil
+	}
 	if !ok || len(items) == 0 {
 		r.wrong.add(r.at(list.line), "nodes must be a list of at least one node, not %s", describeNodes(list.value))
 		return nil
@@ -20,6 +26,11 @@ func (r *clusterReader) readNodes(list field, cluster Cluster, understood bool) 
 		}
 	}
 	return nil
+}
+
+// misspelt reports whether an unknown key was told that may have been meant as nodes.
+func (r *clusterReader) misspelt() bool {
+	return slices.ContainsFunc(r.root, func(f field) bool { return nearest(f.key, clusterKeys) == "nodes" })
 }
 
 func describeNodes(v value) string {
@@ -46,8 +57,8 @@ func (r *clusterReader) readNode(path string, item value, cluster Cluster, under
 	if err != nil {
 		return err
 	}
-	node := clusterNode{Resolved: resolved, path: path, line: item.line}
-	if understood && len(r.wrong.list) == before {
+	node := clusterNode{Resolved: resolved, path: path, line: item.line, understood: len(r.wrong.list) == before}
+	if understood && node.understood {
 		r.checkNode(node)
 	}
 	r.nodes = append(r.nodes, node)
@@ -103,6 +114,9 @@ func (r *clusterReader) checkNames() {
 func (r *clusterReader) checkAddresses() {
 	first := make(map[string]clusterNode)
 	for _, node := range r.nodes {
+		if !node.understood {
+			continue
+		}
 		for key, address := range addressesOf(node.Node) {
 			if other, taken := first[address]; taken {
 				r.wrong.add(node.source(r.document, key), "%s has the address %s of %s on line %d; give one of them another port",

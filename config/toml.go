@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
-	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // parseTOML reads a TOML document. The library decides what it means; a second walk over its syntax finds the lines.
@@ -17,11 +16,17 @@ func parseTOML(data []byte) ([]field, error) {
 		return nil, err
 	}
 	var root map[string]any
-	if err := toml.Unmarshal(data, &root); err != nil {
-		return nil, tomlError(err)
+	err := toml.Unmarshal(data, &root)
+	var syntax *toml.DecodeError
+	if errors.As(err, &syntax) {
+		line, _ := syntax.Position()
+		return nil, notTOML(line, err)
 	}
-	lines := tomlLines(data)
-	v, err := new(budget).tomlValue(root, "", 1, 0, lines)
+	walk := walkTOML(data)
+	if err != nil { // the library says what is given twice, but not where
+		return nil, notTOML(walk.twice, err)
+	}
+	v, err := new(budget).tomlValue(root, "", 1, 0, walk.lines)
 	if err != nil {
 		return nil, err
 	}
@@ -48,13 +53,8 @@ func checkTOMLDepth(data []byte) error {
 	return nil
 }
 
-func tomlError(err error) error {
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, _ := decode.Position()
-		return &syntaxError{line, "is not TOML: " + strings.TrimPrefix(decode.Error(), "toml: ")}
-	}
-	return &syntaxError{0, "is not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
+func notTOML(line int, err error) error {
+	return &syntaxError{line, "is not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
 }
 
 func (b *budget) tomlValue(data any, path string, line, depth int, lines map[string]int) (value, error) {
@@ -107,95 +107,6 @@ func (b *budget) tomlList(data []any, path string, line, depth int, lines map[st
 		items = append(items, v)
 	}
 	return items, nil
-}
-
-// tomlLines returns the line of every key of a valid document, by path: nodes[1].slots.
-func tomlLines(data []byte) map[string]int {
-	walk := tomlWalk{lines: make(map[string]int), elements: make(map[string]int)}
-	for i, c := range data {
-		if c == '\n' {
-			walk.ends = append(walk.ends, i)
-		}
-	}
-	walk.parser.Reset(data)
-	table := ""
-	for walk.parser.NextExpression() {
-		node := walk.parser.Expression()
-		switch node.Kind { //nolint:exhaustive // the other kinds are no expressions
-		case unstable.Table:
-			table, _ = walk.path("", node)
-		case unstable.ArrayTable:
-			table = walk.element(node)
-		case unstable.KeyValue:
-			walk.keyValue(table, node)
-		}
-	}
-	return walk.lines
-}
-
-// tomlWalk follows the syntax of a document to learn where its keys stand.
-type tomlWalk struct {
-	parser   unstable.Parser
-	lines    map[string]int // by path
-	elements map[string]int // of an array of tables so far, by its path
-	ends     []int          // offsets of the line feeds
-}
-
-// line returns the line that raw begins on.
-func (w *tomlWalk) line(raw unstable.Range) int {
-	before, _ := slices.BinarySearch(w.ends, int(raw.Offset))
-	return before + 1
-}
-
-// path returns the path of node's key under parent, through the newest element of each array of tables on the way,
-// and the path without that of its last part.
-func (w *tomlWalk) path(parent string, node *unstable.Node) (path, array string) {
-	path = parent
-	for keys := node.Key(); keys.Next(); {
-		array = joinKey(path, string(keys.Node().Data))
-		line := w.line(keys.Node().Raw)
-		path = array
-		if n := w.elements[array]; n > 0 {
-			path = indexKey(array, n-1)
-		}
-		if _, known := w.lines[path]; !known {
-			w.lines[path] = line
-		}
-	}
-	return path, array
-}
-
-// element begins the next element of an array of tables.
-func (w *tomlWalk) element(node *unstable.Node) string {
-	_, array := w.path("", node)
-	path := indexKey(array, w.elements[array])
-	w.elements[array]++
-	for keys := node.Key(); keys.Next(); {
-		w.lines[path] = w.line(keys.Node().Raw)
-	}
-	return path
-}
-
-func (w *tomlWalk) keyValue(table string, node *unstable.Node) {
-	path, _ := w.path(table, node)
-	w.inside(path, node.Value())
-}
-
-// inside learns the lines of what stands in an inline table or array.
-func (w *tomlWalk) inside(path string, node *unstable.Node) {
-	index := 0
-	for children := node.Children(); children.Next(); index++ {
-		child := children.Node()
-		if child.Kind == unstable.KeyValue {
-			w.keyValue(path, child)
-			continue
-		}
-		element := indexKey(path, index)
-		if child.Raw.Length > 0 {
-			w.lines[element] = w.line(child.Raw)
-		}
-		w.inside(element, child)
-	}
 }
 
 func joinKey(path, key string) string {

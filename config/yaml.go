@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -14,21 +15,25 @@ import (
 
 // parseYAML reads one YAML document whose root is a section. Aliases are followed, within the budget.
 func parseYAML(data []byte) ([]field, error) {
-	decoder := yaml.NewDecoder(strings.NewReader(string(data)))
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
 	var node yaml.Node
 	if err := decoder.Decode(&node); err != nil {
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
-		return nil, yamlError(err)
+		return nil, yamlError(err, data)
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
 		return nil, &syntaxError{second.Line, "has a second document; one file is one configuration"}
 	} else if !errors.Is(err, io.EOF) {
-		return nil, yamlError(err)
+		return nil, yamlError(err, data)
 	}
-	root, err := new(budget).yamlValue(&node, 0)
+	return yamlRoot(&node)
+}
+
+func yamlRoot(node *yaml.Node) ([]field, error) {
+	root, err := new(budget).yamlValue(node, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +111,7 @@ func yamlScalar(node *yaml.Node) (value, error) {
 	v := value{line: node.Line, raw: node.Value}
 	var data any
 	if err := node.Decode(&data); err != nil {
-		return value{}, yamlError(err)
+		return value{}, &syntaxError{node.Line, "is not YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
 	}
 	switch data := data.(type) {
 	case nil, bool, float64, int64:
@@ -124,12 +129,20 @@ func yamlScalar(node *yaml.Node) (value, error) {
 	return v, nil
 }
 
-var yamlPosition = regexp.MustCompile(`^(?:yaml: )?(?:unmarshal errors:\s*)?(?:line (\d+): )?`)
+var yamlPosition = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
-// yamlError takes the line out of the parser's message.
-func yamlError(err error) error {
-	text := err.Error()
-	found := yamlPosition.FindStringSubmatch(text)
-	line, _ := strconv.Atoi(found[1]) // no number: the whole file
-	return &syntaxError{line, "is not YAML: " + strings.ReplaceAll(text[len(found[0]):], "\n", " ")}
+// yamlError takes the line out of the parser's message. The parser counts lines from 0 in what "did not find expected"
+// something, else from 1; it does not tell the first, and it can be beyond the last.
+func yamlError(err error, data []byte) error {
+	found := yamlPosition.FindStringSubmatch(err.Error())
+	if found == nil {
+		return &syntaxError{0, "is not YAML: " + err.Error()}
+	}
+	text := err.Error()[len(found[0]):]
+	line, _ := strconv.Atoi(found[1])
+	if strings.HasPrefix(text, "did not find expected") {
+		line++
+	}
+	last := bytes.Count(bytes.TrimSuffix(data, []byte("\n")), []byte("\n")) + 1
+	return &syntaxError{min(max(line, 1), last), "is not YAML: " + text}
 }
