@@ -1,0 +1,251 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/urbancompute/ucp/cluster/identity"
+	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// Why a session ended. PeerDown's reason wraps one of these or what the
+// connection said.
+var (
+	errBye      = errors.New("peer said goodbye")
+	errClosed   = errors.New("this node is closing its links")
+	errReplaced = errors.New("peer has a newer connection")
+	errHungUp   = errors.New("this node hung up")
+	errOverflow = errors.New("peer reads too slowly for the watches that must be told")
+	errPanic    = errors.New("frame caused a panic")
+)
+
+const (
+	// ackDelay is how long a confirmation waits for a frame to ride on.
+	ackDelay = 50 * time.Millisecond
+	// farewellTime is how long a peer that said goodbye has to hang up.
+	farewellTime = 2 * time.Second
+)
+
+// session is the life of one connection to a peer: the protocol, over any
+// carrier. One goroutine reads and delivers, one writes; senders only touch the
+// outbox.
+type session struct {
+	links       *Links
+	carrier     carrier
+	peer        identity.Peer
+	address     string // the peer's id, as the actor system knows it
+	id          uint64
+	incarnation uint64
+	advertise   []string
+	dialed      bool
+	since       time.Time
+
+	out      *outbox
+	watches  *watches
+	ackTimer *time.Timer
+
+	// Of the reading goroutine.
+	in      [lanes]decoder
+	records []record
+	refused throttle
+	clean   bool // the peer said goodbye
+
+	left    atomic.Pointer[error] // why we said goodbye
+	closing sync.Once
+	reason  error         // set by closing
+	over    chan struct{} // closed by closing
+	done    chan struct{} // closed when nothing of the session is left
+	count   counters
+}
+
+func newSession(l *Links, c carrier, id uint64, theirs hello, dialed bool) *session {
+	s := &session{
+		links: l, carrier: c, peer: c.Peer(), address: string(c.Peer().ID), id: id, incarnation: theirs.incarnation,
+		advertise: theirs.advertise, dialed: dialed, since: l.cfg.Now(),
+		out: newOutbox(l.cfg.Limits, l.cfg.Clock), watches: newWatches(),
+		over: make(chan struct{}), done: make(chan struct{}),
+	}
+	for i := range s.in {
+		s.in[i].maxFrame = l.cfg.Limits.Frame
+		s.in[i].owner = vclock.Key{Node: s.address, Incarnation: theirs.incarnation}
+	}
+	return s
+}
+
+// run carries messages until the connection ends, and tells everybody.
+func (s *session) run() error {
+	// Confirmations wait for company; nothing is lost if the timer fires late.
+	s.ackTimer = time.AfterFunc(ackDelay, s.out.confirmNow)
+	wrote := make(chan struct{})
+	go func() {
+		defer close(wrote)
+		s.close(s.write())
+	}()
+	s.close(s.read())
+	s.ackTimer.Stop()
+	<-wrote
+	s.end()
+	return s.reason
+}
+
+// close ends the session; the first reason counts. It does not wait.
+func (s *session) close(reason error) {
+	s.closing.Do(func() {
+		s.reason = reason
+		s.links.forget(s.id)
+		close(s.over)
+		s.carrier.Close(reason)
+	})
+}
+
+// end leaves nothing behind: no message without its sender told, no watcher
+// without Terminated, no watch of the peer in actors here. Each is told once.
+func (s *session) end() {
+	if s.clean {
+		s.reason = errBye // however the connection ended after that
+	}
+	left := s.out.drain(fmt.Errorf("node %s: %w: %w", s.peer, ErrNotConnected, s.reason))
+	s.endWatches()
+	for _, it := range left {
+		s.returnToSender(&it)
+	}
+	s.links.cfg.Log.Info("peer disconnected", "peer", s.peer.Name, "node", s.address, "clean", s.clean, "err", s.reason, "undelivered", len(left))
+	s.links.cfg.Events(&messages.PeerDown{Node: s.address, Name: s.peer.Name, Reason: s.reason, Clean: s.clean})
+	s.links.uninstall(s)
+	close(s.done)
+}
+
+// write sends what the outbox has until the session is over.
+func (s *session) write() error {
+	for {
+		frame := s.out.take()
+		if frame == nil {
+			if !s.await() {
+				return nil
+			}
+			continue
+		}
+		n := len(*frame)
+		if err := s.carrier.Send(frame); errors.Is(err, io.EOF) {
+			<-s.over // the reader learns why
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+		s.count.sent(n)
+	}
+}
+
+// await returns when there may be something to send, and false when the session
+// is over.
+func (s *session) await() bool {
+	select {
+	case <-s.over:
+		return false
+	case <-s.out.wake:
+	}
+	if s.links.cfg.Coalesce > 0 {
+		<-time.NewTimer(s.links.cfg.Coalesce).C
+	}
+	return true
+}
+
+// read handles what the peer sends. Whatever a frame does, only this session
+// ends of it.
+func (s *session) read() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: %v", errPanic, p)
+		}
+		if errors.Is(err, errMalformed) || errors.Is(err, errPanic) {
+			s.links.total.hostile.Add(1)
+			s.links.cfg.Log.Error("link ended for a frame that no honest peer sends", "peer", s.peer.Name, "node", s.address, "remote", s.carrier.Remote(), "err", err)
+		}
+	}()
+	for {
+		frame, err := s.carrier.Recv()
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		s.count.received(len(frame))
+		if err := s.receive(frame); err != nil {
+			return err
+		}
+	}
+}
+
+// receive handles one frame.
+func (s *session) receive(frame []byte) (err error) {
+	if len(frame) == 0 {
+		return fmt.Errorf("%w: empty", errMalformed)
+	}
+	if frame[0] == frameControl {
+		return s.control(frame)
+	}
+	at := Lane(frame[0]) - frameNormal
+	if at != Normal && at != Urgent {
+		return fmt.Errorf("%w: lane %d", errMalformed, at)
+	}
+	in := &s.in[at]
+	if s.records, err = in.decode(frame[1:], s.records[:0]); err != nil {
+		return err
+	}
+	if clock := s.links.cfg.Clock; clock != nil {
+		clock.Merge(in.stamps.Latest()) // once a batch: it is at least what each stamp in it is
+	}
+	for i := range s.records {
+		if err := s.deliver(&s.records[i]); err != nil {
+			return err
+		}
+	}
+	clear(s.records)
+	if s.out.received(at, len(frame)) {
+		s.ackTimer.Reset(ackDelay)
+	}
+	return nil
+}
+
+// control handles a control frame of a running session.
+func (s *session) control(frame []byte) error {
+	if len(frame) < 2 {
+		return fmt.Errorf("%w: control without kind", errMalformed)
+	}
+	r := &reader{b: frame[2:]}
+	switch frame[1] {
+	case byte(kindAcks):
+		acks := readAcks(r)
+		if r.bad {
+			return fmt.Errorf("%w: acknowledgement", errMalformed)
+		}
+		return s.out.confirmed(acks)
+	case controlBye:
+		s.peerLeaves(r.string(maxReason))
+		return nil
+	case controlFarewell:
+		if why := s.left.Load(); why != nil {
+			return *why
+		}
+	}
+	return fmt.Errorf("%w: control of kind %d", errMalformed, frame[1])
+}
+
+// peerLeaves answers a goodbye: what was said is confirmed, nothing more is
+// said, and the peer hangs up.
+func (s *session) peerLeaves(why string) {
+	s.clean = true
+	s.links.cfg.Log.Debug("peer says goodbye", "peer", s.peer.Name, "node", s.address, "reason", why)
+	s.out.finish([]byte{frameControl, controlFarewell}, fmt.Errorf("node %s: %w: %w", s.peer, ErrNotConnected, errBye))
+	time.AfterFunc(farewellTime, func() { s.close(errBye) })
+}
+
+// leave says goodbye after all that was put before. The session is over when
+// the peer has answered.
+func (s *session) leave(reason error) {
+	s.left.Store(&reason)
+	s.out.finish(encodeBye(reason.Error()), fmt.Errorf("node %s: %w: %w", s.peer, ErrNotConnected, reason))
+}
