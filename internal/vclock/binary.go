@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unique"
 )
 
 // ErrMalformed is wrapped by every refusal to decode.
@@ -43,24 +44,26 @@ func flag(set bool) uint64 {
 	return 0
 }
 
-// beyond yields the entries of c that since lacks or has a lower count of, with their place in since (len(since)
-// where it has none) and the count there.
-func (c Clock) beyond(since Clock, visit func(e *entry, place int, found bool)) {
+// beyond calls visit for each entry i of c that since lacks or has a lower count of, with its place in since, which
+// has its key if found.
+func (c Clock) beyond(since Clock, visit func(i, place int, found bool)) {
 	place := 0
-	for i := range c.entries {
-		e := &c.entries[i]
-		for place < len(since.entries) && compareKeys(&since.entries[place], e) < 0 {
+	for i := range c.keys {
+		for place < len(since.keys) && since.keys[place] != c.keys[i] && since.keys[place].Compare(c.keys[i]) < 0 {
 			place++
 		}
-		found := place < len(since.entries) && since.entries[place].key == e.key
-		if !found || since.entries[place].count < e.count {
-			visit(e, place, found)
+		found := place < len(since.keys) && since.keys[place] == c.keys[i]
+		if !found || since.counts[place] < c.counts[i] {
+			visit(i, place, found)
+		}
+		if found {
+			place++
 		}
 	}
 }
 
 func (c Clock) countDelta(since Clock) (changed, added int) {
-	c.beyond(since, func(_ *entry, _ int, found bool) {
+	c.beyond(since, func(_, _ int, found bool) {
 		if found {
 			changed++
 		} else {
@@ -72,12 +75,12 @@ func (c Clock) countDelta(since Clock) (changed, added int) {
 
 func (c Clock) appendChanges(dst []byte, since Clock) []byte {
 	next := 0
-	c.beyond(since, func(e *entry, place int, found bool) {
+	c.beyond(since, func(i, place int, found bool) {
 		if !found {
 			return
 		}
 		skipped := uint64(place - next) //nolint:gosec // places only grow
-		dst = binary.AppendUvarint(dst, 2*(e.count-since.entries[place].count-1)+flag(skipped > 0))
+		dst = binary.AppendUvarint(dst, 2*(c.counts[i]-since.counts[place]-1)+flag(skipped > 0))
 		if skipped > 0 {
 			dst = binary.AppendUvarint(dst, skipped)
 		}
@@ -87,10 +90,10 @@ func (c Clock) appendChanges(dst []byte, since Clock) []byte {
 }
 
 func (c Clock) appendAdded(dst []byte, since Clock) []byte {
-	c.beyond(since, func(e *entry, _ int, found bool) {
+	c.beyond(since, func(i, _ int, found bool) {
 		if !found {
-			dst = e.key.AppendBinary(dst)
-			dst = binary.AppendUvarint(dst, e.count)
+			dst = c.keys[i].AppendBinary(dst)
+			dst = binary.AppendUvarint(dst, c.counts[i])
 		}
 	})
 	return dst
@@ -104,8 +107,8 @@ func (c Clock) ApplyDelta(src []byte) (next Clock, rest []byte, err error) {
 		return Clock{}, nil, err
 	}
 	changed, more := header/2, header%2 == 1
-	if changed > uint64(len(c.entries)) {
-		return Clock{}, nil, fmt.Errorf("%d changes to %d entries: %w", changed, len(c.entries), ErrMalformed)
+	if changed > uint64(len(c.keys)) {
+		return Clock{}, nil, fmt.Errorf("%d changes to %d entries: %w", changed, len(c.keys), ErrMalformed)
 	}
 	next = c
 	if changed > 0 {
@@ -120,31 +123,36 @@ func (c Clock) ApplyDelta(src []byte) (next Clock, rest []byte, err error) {
 }
 
 func (c Clock) applyChanges(src []byte, changed int) (next Clock, rest []byte, err error) {
-	entries := slices.Clone(c.entries)
+	next = Clock{c.keys, slices.Clone(c.counts)}
 	place := uint64(0)
 	for range changed {
 		var growth, skipped uint64
-		if growth, src, err = Uvarint(src); err != nil {
+		if growth, skipped, src, err = decodeChange(src); err != nil {
 			return Clock{}, nil, err
 		}
-		if growth%2 == 1 {
-			if skipped, src, err = Uvarint(src); err != nil {
-				return Clock{}, nil, err
-			}
-			if skipped == 0 || skipped > MaxEntries {
-				return Clock{}, nil, fmt.Errorf("skips %d entries: %w", skipped, ErrMalformed)
-			}
+		if place += skipped; place >= uint64(len(c.keys)) {
+			return Clock{}, nil, fmt.Errorf("change of entry %d of %d: %w", place, len(c.keys), ErrMalformed)
 		}
-		place += skipped
-		if place >= uint64(len(entries)) {
-			return Clock{}, nil, fmt.Errorf("change of entry %d of %d: %w", place, len(entries), ErrMalformed)
-		}
-		if entries[place].count += growth/2 + 1; growth/2 >= MaxCount || entries[place].count > MaxCount {
-			return Clock{}, nil, fmt.Errorf("count of %s is too great: %w", entries[place].key, ErrMalformed)
+		if next.counts[place] += growth; growth > MaxCount || next.counts[place] > MaxCount {
+			return Clock{}, nil, fmt.Errorf("count of %s is too great: %w", c.keys[place], ErrMalformed)
 		}
 		place++
 	}
-	return Clock{entries}, src, nil
+	return next, src, nil
+}
+
+func decodeChange(src []byte) (growth, skipped uint64, rest []byte, err error) {
+	header, rest, err := Uvarint(src)
+	if err != nil || header%2 == 0 {
+		return header/2 + 1, 0, rest, err
+	}
+	if skipped, rest, err = Uvarint(rest); err != nil {
+		return 0, 0, nil, err
+	}
+	if skipped == 0 || skipped > MaxEntries {
+		return 0, 0, nil, fmt.Errorf("skips %d entries: %w", skipped, ErrMalformed)
+	}
+	return header/2 + 1, skipped, rest, nil
 }
 
 // leastEntry is the least number of bytes an entry takes.
@@ -155,39 +163,42 @@ func (c Clock) applyAdded(src []byte) (next Clock, rest []byte, err error) {
 	if err != nil {
 		return Clock{}, nil, err
 	}
-	total := count + uint64(len(c.entries))
-	if count == 0 || count > uint64(len(src)/leastEntry) || total > MaxEntries {
+	if count == 0 || count > uint64(len(src)/leastEntry) || count > uint64(MaxEntries-len(c.keys)) {
 		return Clock{}, nil, fmt.Errorf("%d new entries in %d bytes: %w", count, len(src), ErrMalformed)
 	}
-	added := make([]entry, count)
-	for i := range added {
-		if added[i], src, err = decodeEntry(src); err != nil {
+	added := withRoom(int(count)) //nolint:gosec // checked above
+	for range count {
+		if src, err = added.decodeEntry(src); err != nil {
 			return Clock{}, nil, err
 		}
-		if i > 0 && added[i-1].key.Compare(added[i].key) >= 0 {
-			return Clock{}, nil, fmt.Errorf("%s is out of order: %w", added[i].key, ErrMalformed)
-		}
 	}
-	if diff := weigh(c.entries, added, nil); uint64(diff.union) != total { //nolint:gosec // a length
+	if diff := weigh(c, added, nil); diff.common > 0 {
 		return Clock{}, nil, fmt.Errorf("a new entry is already there: %w", ErrMalformed)
 	}
-	if len(c.entries) == 0 {
-		return Clock{added}, src, nil
+	if len(c.keys) == 0 {
+		return added, src, nil
 	}
-	return Clock{join(make([]entry, 0, total), c.entries, added, nil)}, src, nil
+	return c.join(added, len(c.keys)+len(added.keys), nil), src, nil
 }
 
-func decodeEntry(src []byte) (e entry, rest []byte, err error) {
-	if e.key, src, err = DecodeKey(src); err != nil {
-		return entry{}, nil, err
+// decodeEntry reads an entry that comes after those of c and appends it.
+func (c *Clock) decodeEntry(src []byte) (rest []byte, err error) {
+	key, src, err := DecodeKey(src)
+	if err != nil {
+		return nil, err
 	}
-	if e.count, src, err = Uvarint(src); err != nil {
-		return entry{}, nil, err
+	count, rest, err := Uvarint(src)
+	if err != nil {
+		return nil, err
 	}
-	if e.count == 0 || e.count > MaxCount {
-		return entry{}, nil, fmt.Errorf("count %d of %s: %w", e.count, e.key, ErrMalformed)
+	if count == 0 || count > MaxCount {
+		return nil, fmt.Errorf("count %d of %s: %w", count, key, ErrMalformed)
 	}
-	return e, src, nil
+	if last := len(c.keys) - 1; last >= 0 && c.keys[last].Compare(key) >= 0 {
+		return nil, fmt.Errorf("%s is out of order: %w", key, ErrMalformed)
+	}
+	c.append([]Key{key}, []uint64{count})
+	return rest, nil
 }
 
 // AppendBinary appends the encoding of k to dst.
@@ -206,7 +217,9 @@ func DecodeKey(src []byte) (k Key, rest []byte, err error) {
 	if length > MaxNode || length > uint64(len(src)) {
 		return Key{}, nil, fmt.Errorf("node name of %d bytes: %w", length, ErrMalformed)
 	}
-	k.Node = string(src[:length])
+	// One copy of each name for the whole process makes comparing keys, the bulk of comparing clocks, a comparison of
+	// pointers.
+	k.Node = unique.Make(string(src[:length])).Value()
 	if k.Incarnation, src, err = Uvarint(src[length:]); err != nil {
 		return Key{}, nil, err
 	}

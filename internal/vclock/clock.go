@@ -46,21 +46,18 @@ func (k Key) String() string {
 	return k.Node + "#" + strconv.FormatUint(k.Incarnation, 10)
 }
 
-type entry struct {
-	key   Key
-	count uint64
-}
-
 // Clock is a vector clock: an immutable map from nodes to counts. The zero value is the empty clock.
 type Clock struct {
-	// Invariant: sorted by key, no key twice, no zero count, never written to once the clock is made.
-	entries []entry
+	// Invariant: as many keys as counts; keys sorted and none twice, no count zero; neither is written to once the
+	// clock is made. Clocks that name the same nodes mostly share their keys.
+	keys   []Key
+	counts []uint64
 }
 
 // Get returns the count of key, 0 if the clock has no such entry.
 func (c Clock) Get(key Key) uint64 {
 	if at, found := c.find(key); found {
-		return c.entries[at].count
+		return c.counts[at]
 	}
 	return 0
 }
@@ -70,36 +67,53 @@ func (c Clock) Get(key Key) uint64 {
 func (c Clock) With(key Key, count uint64) Clock {
 	at, found := c.find(key)
 	switch {
-	case key == (Key{}) || count == 0 || found && c.entries[at].count >= count:
+	case key == (Key{}) || count == 0 || found && c.counts[at] >= count:
 		return c
 	case found:
-		entries := slices.Clone(c.entries)
-		entries[at].count = count
-		return Clock{entries}
+		counts := slices.Clone(c.counts)
+		counts[at] = count
+		return Clock{c.keys, counts}
 	}
-	entries := make([]entry, 0, len(c.entries)+1)
-	entries = append(entries, c.entries[:at]...)
-	entries = append(entries, entry{key, count})
-	return Clock{append(entries, c.entries[at:]...)}
+	grown := withRoom(len(c.keys) + 1)
+	grown.append(c.keys[:at], c.counts[:at])
+	grown.append([]Key{key}, []uint64{count})
+	grown.append(c.keys[at:], c.counts[at:])
+	return grown
 }
 
 // Without returns c without the entries of keys, for nodes that are retired; c itself when it has none of them.
 func (c Clock) Without(keys ...Key) Clock {
-	gone := func(e entry) bool { return slices.Contains(keys, e.key) }
-	if !slices.ContainsFunc(c.entries, gone) {
+	gone := func(k Key) bool { return slices.Contains(keys, k) }
+	if !slices.ContainsFunc(c.keys, gone) {
 		return c
 	}
-	return Clock{slices.DeleteFunc(slices.Clone(c.entries), gone)}
+	left := withRoom(len(c.keys))
+	for i, k := range c.keys {
+		if !gone(k) {
+			left.append(c.keys[i:i+1], c.counts[i:i+1])
+		}
+	}
+	return left
+}
+
+// withRoom is a clock in the making, the only kind that is appended to.
+func withRoom(entries int) Clock {
+	return Clock{make([]Key, 0, entries), make([]uint64, 0, entries)}
+}
+
+func (c *Clock) append(keys []Key, counts []uint64) {
+	c.keys = append(c.keys, keys...)
+	c.counts = append(c.counts, counts...)
 }
 
 // Len is the number of entries.
-func (c Clock) Len() int { return len(c.entries) }
+func (c Clock) Len() int { return len(c.keys) }
 
 // All yields the entries, sorted by key.
 func (c Clock) All() iter.Seq2[Key, uint64] {
 	return func(yield func(Key, uint64) bool) {
-		for i := range c.entries {
-			if !yield(c.entries[i].key, c.entries[i].count) {
+		for i, k := range c.keys {
+			if !yield(k, c.counts[i]) {
 				return
 			}
 		}
@@ -108,43 +122,30 @@ func (c Clock) All() iter.Seq2[Key, uint64] {
 
 // String prints the entries sorted, {b1:3 b2:7}. The incarnation is shown where a node has several, {b1#1:3 b1#2:1}.
 func (c Clock) String() string {
-	text := make([]byte, 0, 2+16*len(c.entries))
+	text := make([]byte, 0, 2+16*len(c.keys))
 	text = append(text, '{')
-	for i, e := range c.entries {
+	for i, k := range c.keys {
 		if i > 0 {
 			text = append(text, ' ')
 		}
-		text = append(text, e.key.Node...)
+		text = append(text, k.Node...)
 		if c.severalLives(i) {
 			text = append(text, '#')
-			text = strconv.AppendUint(text, e.key.Incarnation, 10)
+			text = strconv.AppendUint(text, k.Incarnation, 10)
 		}
 		text = append(text, ':')
-		text = strconv.AppendUint(text, e.count, 10)
+		text = strconv.AppendUint(text, c.counts[i], 10)
 	}
 	return string(append(text, '}'))
 }
 
 // severalLives reports whether the node of entry i has another entry; it would be a neighbour.
 func (c Clock) severalLives(i int) bool {
-	node := c.entries[i].key.Node
-	return i > 0 && c.entries[i-1].key.Node == node ||
-		i+1 < len(c.entries) && c.entries[i+1].key.Node == node
+	node := c.keys[i].Node
+	return i > 0 && c.keys[i-1].Node == node || i+1 < len(c.keys) && c.keys[i+1].Node == node
 }
 
 // find returns where the entry of key is, or would be.
 func (c Clock) find(key Key) (at int, found bool) {
-	low, high := 0, len(c.entries)
-	for low < high {
-		middle := int(uint(low+high) >> 1)
-		switch order := c.entries[middle].key.Compare(key); {
-		case order == 0:
-			return middle, true
-		case order < 0:
-			low = middle + 1
-		default:
-			high = middle
-		}
-	}
-	return low, false
+	return slices.BinarySearchFunc(c.keys, key, Key.Compare)
 }

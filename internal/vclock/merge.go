@@ -1,5 +1,7 @@
 package vclock
 
+import "math/bits"
+
 // Order is how two clocks stand to each other.
 type Order int
 
@@ -28,7 +30,7 @@ func (o Order) String() string {
 
 // Compare tells how c stands to other. It allocates nothing.
 func (c Clock) Compare(other Clock) Order {
-	switch diff := weigh(c.entries, other.entries, nil); {
+	switch diff := weigh(c, other, nil); {
 	case diff.ours && diff.theirs:
 		return Concurrent
 	case diff.ours:
@@ -49,83 +51,119 @@ func (c Clock) Merge(other Clock) Clock {
 // MergeIf merges those entries of other that accept agrees to, and reports whether that changed anything. Accept is
 // asked only about entries that would; nil agrees to all.
 func (c Clock) MergeIf(other Clock, accept func(Key) bool) (merged Clock, changed bool) {
-	diff := weigh(c.entries, other.entries, accept)
+	diff := weigh(c, other, accept)
 	switch {
 	case !diff.theirs:
 		return c, false
 	case !diff.ours && accept == nil:
 		return other, true
+	case diff.added == 0 && diff.common == len(c.keys) && diff.common == len(other.keys):
+		return c.raiseEach(other, accept), true
 	}
-	return Clock{join(make([]entry, 0, diff.union), c.entries, other.entries, accept)}, true
+	return c.join(other, len(c.keys)+diff.added, accept), true
 }
 
-// difference of two clocks: whether ours has a greater count somewhere, whether theirs has, and the number of keys
-// in both together.
+// difference of two clocks: whether ours has a greater count somewhere, whether theirs has, how many keys are in both
+// and how many accepted ones only in theirs.
 type difference struct {
-	ours, theirs bool
-	union        int
+	ours, theirs  bool
+	common, added int
 }
 
 // weigh walks both clocks once. Entries of b that accept refuses do not count as theirs.
-func weigh(a, b []entry, accept func(Key) bool) (diff difference) {
-	if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
-		return difference{union: len(a)}
-	}
-	for len(a) > 0 && len(b) > 0 {
-		order := compareKeys(&a[0], &b[0])
-		switch {
-		case order < 0 || order == 0 && a[0].count > b[0].count:
+func weigh(a, b Clock, accept func(Key) bool) (diff difference) {
+	i, j := 0, 0
+	for i < len(a.keys) && j < len(b.keys) {
+		if same := sameKeys(a.keys[i:], b.keys[j:]); same > 0 {
+			diff.weighCounts(a.counts[i:i+same], b.counts[j:j+same], b.keys[j:], accept)
+			i += same
+			j += same
+		} else if a.keys[i].Compare(b.keys[j]) < 0 {
 			diff.ours = true
-		case order > 0 || a[0].count < b[0].count:
-			diff.theirs = diff.theirs || accept == nil || accept(b[0].key)
+			i++
+		} else {
+			diff.weighAdded(b.keys[j], accept)
+			j++
 		}
-		if order <= 0 {
-			a = a[1:]
-		}
-		if order >= 0 {
-			b = b[1:]
-		}
-		diff.union++
 	}
-	diff.union += len(a) + len(b)
-	diff.ours = diff.ours || len(a) > 0
-	for i := 0; i < len(b) && !diff.theirs; i++ {
-		diff.theirs = accept == nil || accept(b[i].key)
+	diff.ours = diff.ours || i < len(a.keys)
+	for ; j < len(b.keys); j++ {
+		diff.weighAdded(b.keys[j], accept)
 	}
 	return diff
 }
 
-// join appends the greater of both clocks' entries to dst.
-func join(dst, a, b []entry, accept func(Key) bool) []entry {
-	for len(a) > 0 && len(b) > 0 {
-		order := compareKeys(&a[0], &b[0])
-		theirs := (order > 0 || order == 0 && a[0].count < b[0].count) && (accept == nil || accept(b[0].key))
-		switch {
-		case theirs:
-			dst = append(dst, b[0])
-		case order <= 0:
-			dst = append(dst, a[0])
-		}
-		if order <= 0 {
-			a = a[1:]
-		}
-		if order >= 0 {
-			b = b[1:]
+// sameKeys is how many keys a and b begin with in common: mostly all, often in the same place of memory.
+func sameKeys(a, b []Key) int {
+	n := min(len(a), len(b))
+	if n > 0 && &a[0] == &b[0] {
+		return n
+	}
+	for i := range n {
+		if a[i].Incarnation != b[i].Incarnation || a[i].Node != b[i].Node {
+			return i
 		}
 	}
-	dst = append(dst, a...)
-	for i := range b {
-		if accept == nil || accept(b[i].key) {
-			dst = append(dst, b[i])
-		}
-	}
-	return dst
+	return n
 }
 
-// compareKeys is Key.Compare, quick where both keys are equal, as they mostly are.
-func compareKeys(a, b *entry) int {
-	if a.key == b.key {
-		return 0
+// weighCounts compares counts of the same keys. It does without branches, which would be mispredicted half the time.
+func (diff *difference) weighCounts(ours, theirs []uint64, keys []Key, accept func(Key) bool) {
+	var more, fewer uint64
+	for i, count := range theirs[:len(ours)] {
+		_, less := bits.Sub64(ours[i], count, 0)
+		_, greater := bits.Sub64(count, ours[i], 0)
+		fewer |= less
+		more |= greater
 	}
-	return a.key.Compare(b.key)
+	diff.common += len(ours)
+	diff.ours = diff.ours || more > 0
+	for i := 0; i < len(ours) && fewer > 0 && !diff.theirs; i++ {
+		diff.theirs = accept == nil || ours[i] < theirs[i] && accept(keys[i])
+	}
+}
+
+func (diff *difference) weighAdded(key Key, accept func(Key) bool) {
+	if accept == nil || accept(key) {
+		diff.theirs = true
+		diff.added++
+	}
+}
+
+// raiseEach is the merge of two clocks with the same keys.
+func (c Clock) raiseEach(other Clock, accept func(Key) bool) Clock {
+	counts := make([]uint64, len(c.counts))
+	for i, count := range other.counts[:len(counts)] {
+		counts[i] = max(c.counts[i], count)
+		if accept != nil && counts[i] != c.counts[i] && !accept(other.keys[i]) {
+			counts[i] = c.counts[i]
+		}
+	}
+	return Clock{c.keys, counts}
+}
+
+// join is the merge of any two clocks, to the given number of entries.
+func (c Clock) join(other Clock, entries int, accept func(Key) bool) Clock {
+	merged := withRoom(entries)
+	for i, k := range other.keys {
+		at := 0
+		for at < len(c.keys) && c.keys[at] != k && c.keys[at].Compare(k) < 0 {
+			at++
+		}
+		merged.append(c.keys[:at], c.counts[:at])
+		c = Clock{c.keys[at:], c.counts[at:]}
+		ours := uint64(0)
+		if len(c.keys) > 0 && c.keys[0] == k {
+			ours = c.counts[0]
+			c = Clock{c.keys[1:], c.counts[1:]}
+		}
+		if ours < other.counts[i] && (accept == nil || accept(k)) {
+			ours = other.counts[i]
+		}
+		if ours > 0 {
+			merged.append(other.keys[i:i+1], []uint64{ours})
+		}
+	}
+	merged.append(c.keys, c.counts)
+	return merged
 }
