@@ -1,0 +1,171 @@
+package wasm
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+)
+
+// module is a compiled module, with a runtime of its own so that closing it frees everything it took.
+type module struct {
+	runtime     wazero.Runtime
+	cache       wazero.CompilationCache
+	compiled    wazero.CompiledModule
+	size        int64 // of the file
+	cost        int64 // what it takes in memory, about
+	memoryBytes int64 // what a guest starts with
+}
+
+func (m *module) close() {
+	ctx := context.Background()
+	_ = m.runtime.Close(ctx) // nothing of it runs: there is nothing to fail
+	_ = m.cache.Close(ctx)
+}
+
+// moduleCache keeps the modules used last, as many as fit in limit bytes, and always the newest.
+type moduleCache struct {
+	limit, used int64
+	entries     map[Digest]*list.Element
+	recent      *list.List // of *cachedModule, most recent first
+}
+
+type cachedModule struct {
+	digest Digest
+	*module
+}
+
+func newModuleCache(limit int64) *moduleCache {
+	return &moduleCache{limit: limit, entries: make(map[Digest]*list.Element), recent: list.New()}
+}
+
+func (c *moduleCache) get(d Digest) *module {
+	e, ok := c.entries[d]
+	if !ok {
+		return nil
+	}
+	c.recent.MoveToFront(e)
+	return e.Value.(*cachedModule).module
+}
+
+func (c *moduleCache) add(d Digest, m *module) {
+	c.entries[d] = c.recent.PushFront(&cachedModule{digest: d, module: m})
+	c.used += m.cost
+	for c.used > c.limit && c.recent.Len() > 1 {
+		last := c.recent.Back()
+		old := c.recent.Remove(last).(*cachedModule)
+		delete(c.entries, old.digest)
+		c.used -= old.cost
+		old.close()
+	}
+}
+
+// loadModule reads the module at path and compiles it, or takes its machine code from cacheDir, which holds that of this module
+// alone. Errors are sentences for people.
+func loadModule(path, cacheDir string, limit int64) (m *module, cached bool, err error) {
+	code, err := readModule(path, limit)
+	if err != nil {
+		return nil, false, err
+	}
+	o, err := scan(code)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := o.check(); err != nil {
+		return nil, false, err
+	}
+	had := machineCode(cacheDir)
+	m, err = compile(code, cacheDir)
+	if err != nil && len(had) > 0 { // what is on disk may be damaged
+		if err := os.RemoveAll(cacheDir); err != nil {
+			return nil, false, fmt.Errorf("the cache of compiled modules cannot be mended: %w", err)
+		}
+		had = nil
+		m, err = compile(code, cacheDir)
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	m.size, m.memoryBytes = int64(len(code)), o.memoryBytes
+	have := machineCode(cacheDir)
+	m.cost = m.size
+	for _, size := range have {
+		m.cost += size
+	}
+	return m, len(had) > 0 && len(have) == len(had), nil
+}
+
+func tooLarge(size, limit int64) error {
+	return &RefusedError{
+		Reason: fmt.Sprintf("the module has %d bytes, more than the limit of %d", size, limit),
+		Limit:  LimitModule,
+	}
+}
+
+func readModule(path string, limit int64) ([]byte, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("the module cannot be read: %w", errors.Unwrap(err))
+	}
+	if st.Size() > limit {
+		return nil, tooLarge(st.Size(), limit)
+	}
+	code, err := os.ReadFile(path) //nolint:gosec // the node says which
+	if err != nil {
+		return nil, fmt.Errorf("the module cannot be read: %w", err)
+	}
+	return code, nil
+}
+
+// machineCode returns the names and sizes of the files that wazero completed below dir.
+func machineCode(dir string) map[string]int64 {
+	files := make(map[string]int64)
+	paths, _ := filepath.Glob(filepath.Join(dir, "*", "*")) // the pattern is well-formed
+	for _, p := range paths {
+		if st, err := os.Stat(p); err == nil && !strings.HasSuffix(p, ".tmp") {
+			files[p] = st.Size()
+		}
+	}
+	return files
+}
+
+func compile(code []byte, cacheDir string) (m *module, err error) {
+	ctx := experimental.WithCompilationWorkers(context.Background(), runtime.NumCPU())
+	cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
+	if err != nil {
+		return nil, fmt.Errorf("the cache of compiled modules cannot be used: %w", err)
+	}
+	m = &module{
+		cache:   cache,
+		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache).WithCoreFeatures(features)),
+	}
+	defer func() {
+		if err != nil {
+			m.close()
+		}
+	}()
+	if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
+		return nil, fmt.Errorf("WASI cannot be set up: %w", err)
+	}
+	if m.compiled, err = m.runtime.CompileModule(ctx, code); err != nil {
+		return nil, refuse("the module is not valid: %s", firstLine(err.Error()))
+	}
+	return m, checkSignatures(m.runtime.Module(wasiModule), m.compiled)
+}
+
+// features are what guests may use: WebAssembly 2.0 and what compilers emit by default since.
+const features = api.CoreFeaturesV2
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return line
+}
