@@ -190,7 +190,7 @@ func (a *attempt) keep(r io.Reader, size int64) (job.Blob, error) {
 // collect takes the outputs that were asked for. One that is not there is noted, and the others are kept.
 func (a *attempt) collect(r *job.Result) error {
 	for _, path := range a.Spec.Outputs {
-		f, err := wasm.OpenOutput(a.dir, path)
+		f, err := openOutput(a.dir, path)
 		if err != nil {
 			r.Missing = append(r.Missing, fmt.Sprintf("%s: %v", path, err))
 			continue
