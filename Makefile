@@ -33,7 +33,7 @@ spec: ## Tell the behaviour, sentence by sentence (LABEL=CLK-2 picks a requireme
 race: ## Run the specs in random order under the race detector, without campaigns and real processes
 	@command -v gcc >/dev/null || { echo 'make race: the race detector needs gcc; install it, or run `make test`' >&2; exit 1; }
 	CGO_ENABLED=1 $(GINKGO) -r --race --randomize-all --randomize-suites --label-filter='!campaign && !real' \
-		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m
+		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m $(if $(CI),--no-color)
 
 real: ## Run the specs that need real processes
 	$(GINKGO) --label-filter=real ./bdd
