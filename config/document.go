@@ -50,7 +50,7 @@ func readDocument(path string) (document, error) {
 
 // readBounded returns the content of path, or refuses what is not a file of reasonable size.
 func readBounded(path string) ([]byte, error) {
-	file, err := os.Open(path) //nolint:gosec // the user names the file
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
@@ -77,8 +77,8 @@ func parseDocument(file string, data []byte) (document, error) {
 	if err == nil {
 		return document{file: file, root: root}, nil
 	}
-	var syntax *syntaxError
-	if !errors.As(err, &syntax) {
+	syntax, ok := errors.AsType[*syntaxError](err)
+	if !ok {
 		syntax = &syntaxError{text: err.Error()}
 	}
 	at := Source{Kind: FromFile, Name: file, Line: syntax.line}

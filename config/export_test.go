@@ -1,5 +1,7 @@
 package config
 
+import "net/netip"
+
 // What the specs see of the inside.
 var (
 	Leaves           = leaves
@@ -20,4 +22,9 @@ func Settings() []Setting {
 		list[i] = Setting{Key: s.key, Env: s.env(), Flag: s.flag(), Doc: s.doc, Parse: s.parse}
 	}
 	return list
+}
+
+// OnMachine returns what [LocalHosts] returns on a machine of that name, addresses and resolver.
+func OnMachine(name string, addresses []netip.Addr, lookup func(host string) ([]string, error)) func(host string) bool {
+	return machine{name: name, addresses: addresses, lookup: lookup}.isLocal
 }

@@ -68,7 +68,7 @@ func machineDefaults(env Environment) Node {
 	if name, err := os.Hostname(); err == nil && checkName(name) == nil {
 		node.Name = name
 	}
-	dirs, _ := env.Directories() //nolint:errcheck // an unknown directory is missed by checkNode, unless something sets it
+	dirs, _ := env.Directories() // checkNode misses an unknown one, unless something sets it
 	node.Dir = dirs.Data
 	return node
 }

@@ -17,8 +17,7 @@ func parseTOML(data []byte) ([]field, error) {
 	}
 	var root map[string]any
 	err := toml.Unmarshal(data, &root)
-	var syntax *toml.DecodeError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*toml.DecodeError](err); ok {
 		line, _ := syntax.Position()
 		return nil, notTOML(line, err)
 	}

@@ -5,8 +5,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/urbancompute/ucp/config"
 	"pgregory.net/rapid"
+
+	"github.com/urbancompute/ucp/config"
 )
 
 var _ = Describe("Sizes", func() {

@@ -109,7 +109,7 @@ func fill(file *os.File, data []byte) error {
 }
 
 func syncDirectory(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the directory just written to
+	d, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
