@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/urbancompute/ucp/cluster/identity"
 )
 
 // Two nodes that dial each other at once make two connections, and one must go.
@@ -13,7 +15,7 @@ import (
 //
 //	dialler                     acceptor
 //	   ── hello(id) ──────────────▶
-//	   ◀────────────── hello(id) ──
+//	   ◀────────────── hello(id) ──      or a refusal: it holds a link of a later life
 //	then, from whichever end is the arbiter:
 //	   query(id of the link it has) ▶   only if it has one
 //	   ◀ answer(alive?)
@@ -95,6 +97,9 @@ func (l *Links) exchange(c carrier, dialed bool, mine *hello) (theirs hello, err
 		if theirs, err = recvHello(c); err != nil {
 			return theirs, err
 		}
+		if old, _ := l.session(string(c.Peer().ID)); old != nil && theirs.incarnation < old.incarnation {
+			return theirs, errors.Join(errClone, send(c, encodeVerdict(verdictRefused, errClone.Error())))
+		}
 		mine.id = theirs.id
 	}
 	if err := l.remember(mine.id); err != nil {
@@ -115,7 +120,14 @@ func recvHello(c carrier) (hello, error) {
 	if err != nil {
 		return hello{}, fmt.Errorf("handshake: %w", err)
 	}
+	if _, reason, err := decodeVerdict(b); err == nil {
+		return hello{}, refusedBy(c.Peer(), reason)
+	}
 	return decodeHello(b)
+}
+
+func refusedBy(peer identity.Peer, reason string) error {
+	return fmt.Errorf("%s refused the connection: %s", peer, reason)
 }
 
 func send(c carrier, frame []byte) error {
@@ -191,7 +203,7 @@ func (l *Links) obey(s *session) error {
 		case code == verdictDuplicate:
 			return errDuplicate
 		case code == verdictRefused:
-			return fmt.Errorf("peer %s refused the connection: %s", s.peer, reason)
+			return refusedBy(s.peer, reason)
 		}
 		return l.takeOver(s)
 	}

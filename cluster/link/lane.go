@@ -1,5 +1,7 @@
 package link
 
+import "sync"
+
 // Lane is one of the two ordered queues to a peer. Messages of one lane arrive
 // in the order they were sent; an urgent message overtakes all normal ones that
 // have not left yet.
@@ -35,6 +37,24 @@ type batch struct {
 	cost  int // bytes counted against the queue's bound
 }
 
+// batches keeps the slices of items: a busy link fills hundreds a second.
+var batches = sync.Pool{New: func() any { return new(batch) }}
+
+// newBatch returns an empty batch for a lane.
+func newBatch(at Lane) *batch {
+	b := batches.Get().(*batch)
+	b.buf = buffers.Get(1)
+	(*b.buf)[0] = byte(frameNormal + int(at)) //nolint:gosec // 0 or 1
+	return b
+}
+
+// recycle gives back a batch that was sent and confirmed.
+func (b *batch) recycle() {
+	clear(b.items)
+	*b = batch{items: b.items[:0]}
+	batches.Put(b)
+}
+
 func (b *batch) full(more int) bool {
 	return len(b.items) == batchItems || len(b.items) > 0 && len(*b.buf)+more > batchBytes
 }
@@ -57,9 +77,7 @@ func (q *queue) room(at Lane, size int) *batch {
 		q.sealed, q.open = append(q.sealed, q.open), nil
 	}
 	if q.open == nil {
-		buf := buffers.Get(1)
-		(*buf)[0] = byte(frameNormal + int(at)) //nolint:gosec // 0 or 1
-		q.open = &batch{buf: buf}
+		q.open = newBatch(at)
 	}
 	return q.open
 }
@@ -94,6 +112,7 @@ func (q *queue) confirm(n uint64) bool {
 		q.inFlight -= b.size
 		q.cost -= b.cost
 		q.unacked[i] = nil
+		b.recycle()
 	}
 	if q.unacked = q.unacked[n:]; len(q.unacked) == 0 {
 		q.unacked = nil
