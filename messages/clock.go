@@ -93,20 +93,23 @@ func (n *NodeClock) Now() Stamp {
 	}
 }
 
-// Merge learns what the sender of s knew. A stamp of this clock, or one that brings nothing new, costs no lock and no
-// allocation; a new one costs a copy of the entries, so merge a batch by its greatest stamp. An entry for this node is
-// ignored. Entries for which a clock of vclock.MaxEntries has no room are left out and counted, see Refused.
+// Merge learns what the sender of s knew. A stamp of this clock, or one at or below what was merged of its epoch, costs
+// no lock and no allocation; one that brings something new costs a copy of the entries, so merge a batch by its
+// greatest stamp. An entry for this node is ignored. Entries for which a clock of vclock.MaxEntries has no room are
+// left out and counted, see Refused.
 func (n *NodeClock) Merge(s Stamp) {
-	if s.IsZero() || s.epoch.clock == n || n.covers(s) {
+	if s.IsZero() || s.epoch.clock == n || s.epoch.covered.Load().by(n, s.count) {
 		return
 	}
 	n.opening.Lock()
 	defer n.opening.Unlock()
 	p := n.current.Load()
-	others, complete := n.learn(p.others, s)
-	n.open(others, s.hybrid())
+	others, changed, complete := n.learn(p.others, s)
+	if changed || !p.reached(s.hybrid()) {
+		p = n.open(others, s.hybrid())
+	}
 	if complete {
-		s.epoch.merged.Store(n)
+		s.epoch.covered.Store(&coverage{n, p.coverage(s)})
 	}
 }
 
@@ -124,13 +127,20 @@ func (n *NodeClock) Witness(h vclock.Hybrid) {
 // Refused is how many stamps named nodes for which there was no room.
 func (n *NodeClock) Refused() uint64 { return n.refused.Load() }
 
-// covers reports whether the clock is known to be at or past s already; it may miss that.
-func (n *NodeClock) covers(s Stamp) bool {
-	if s.epoch.merged.Load() != n {
-		return false
-	}
-	p := n.current.Load()
-	return p.others.Get(s.epoch.owner) >= s.count && p.reached(s.hybrid())
+// coverage says that a NodeClock knows all that the stamps of an epoch say, up to the one with that count.
+type coverage struct {
+	clock *NodeClock
+	count uint64
+}
+
+func (c *coverage) by(n *NodeClock, count uint64) bool {
+	return c != nil && c.clock == n && count <= c.count
+}
+
+// coverage is up to which count p knows the epoch of s: s itself was merged, and others may be known from elsewhere.
+func (p *period) coverage(s Stamp) uint64 {
+	byTime := p.offset + p.issued.Load() - s.epoch.offset
+	return max(s.count, min(p.others.Get(s.epoch.owner), byTime))
 }
 
 // reached reports whether the hybrid time has come to h; it may miss that in a period that is over.
@@ -139,27 +149,29 @@ func (p *period) reached(h uint64) bool {
 	return issued < closed && p.offset+issued >= min(h, latestHybrid)
 }
 
-// learn adds to others what s says of them, and reports whether there was room for all.
-func (n *NodeClock) learn(others vclock.Clock, s Stamp) (vclock.Clock, bool) {
-	learned, _ := others.MergeIf(s.epoch.others, n.foreign)
-	if n.foreign(s.epoch.owner) {
-		learned = learned.With(s.epoch.owner, s.count)
-	}
+// learn adds to others what s says of them. It reports whether that was news, and whether there was room for all.
+func (n *NodeClock) learn(others vclock.Clock, s Stamp) (learned vclock.Clock, changed, complete bool) {
+	learned, changed = n.add(others, s, n.foreign)
 	if learned.Len() < vclock.MaxEntries { // one is left for this node
-		return learned, true
+		return learned, changed, true
 	}
 	n.refused.Add(1)
-	known := func(k vclock.Key) bool { return others.Get(k) > 0 }
-	learned, _ = others.MergeIf(s.epoch.others, known)
-	if known(s.epoch.owner) {
-		learned = learned.With(s.epoch.owner, s.count)
+	learned, changed = n.add(others, s, func(k vclock.Key) bool { return others.Get(k) > 0 })
+	return learned, changed, false
+}
+
+func (n *NodeClock) add(others vclock.Clock, s Stamp, accept func(vclock.Key) bool) (vclock.Clock, bool) {
+	learned, changed := others.MergeIf(s.epoch.others, accept)
+	owner := s.epoch.owner
+	if learned.Get(owner) >= s.count || !accept(owner) {
+		return learned, changed
 	}
-	return learned, false
+	return learned.With(owner, s.count), true
 }
 
 // open ends the current period and begins one that knows others and whose hybrid time is at least hybrid. The caller
 // holds opening.
-func (n *NodeClock) open(others vclock.Clock, hybrid uint64) {
+func (n *NodeClock) open(others vclock.Clock, hybrid uint64) *period {
 	p := n.current.Load()
 	issued := p.issued.Or(closed) // from here on ticks wait for the new period
 	next := &period{epoch: epoch{
@@ -170,6 +182,7 @@ func (n *NodeClock) open(others vclock.Clock, hybrid uint64) {
 	}}
 	next.issued.Store(issued)
 	n.current.Store(next)
+	return next
 }
 
 // awaitOpening returns when no period is being opened.

@@ -23,8 +23,8 @@ type epoch struct {
 	offset uint64
 	// clock is the NodeClock that made the epoch, nil if it came over a link.
 	clock *NodeClock
-	// merged is the last NodeClock that knows all that others says.
-	merged atomic.Pointer[NodeClock]
+	// covered is who merged stamps of this epoch last, and up to which.
+	covered atomic.Pointer[coverage]
 }
 
 // IsZero reports whether s is no stamp.

@@ -22,7 +22,7 @@ type StampDecoder struct {
 	latest Stamp
 }
 
-// Latest is the merge of all stamps decoded so far. Merging it into the node's clock once, after the stamps of a whole
+// Latest is the merge of all stamps decoded since the last whole one. Merging it into the node's clock once, after the stamps of a whole
 // batch were decoded and before their messages are delivered, makes merging each of them cheap.
 func (d *StampDecoder) Latest() Stamp { return d.latest }
 
@@ -77,8 +77,10 @@ func (d *StampDecoder) restart(count uint64, src []byte) (rest []byte, err error
 	if err != nil {
 		return nil, err
 	}
-	d.begin(owner, others, hybrid-count)
 	d.count, d.latest = count, Stamp{}
+	if err := d.begin(owner, others, hybrid-count); err != nil {
+		return nil, err
+	}
 	return rest, d.check()
 }
 
@@ -97,21 +99,21 @@ func (d *StampDecoder) change(kind int, src []byte) (rest []byte, err error) {
 			return nil, err
 		}
 	}
-	d.begin(d.last.owner, others, d.offset+unzigzag(growth))
-	return src, nil
+	return src, d.begin(d.last.owner, others, d.offset+unzigzag(growth))
 }
 
-func (d *StampDecoder) begin(owner vclock.Key, others vclock.Clock, offset uint64) {
+func (d *StampDecoder) begin(owner vclock.Key, others vclock.Clock, offset uint64) error {
+	if others.Get(owner) > 0 {
+		return errOwnEntry
+	}
 	d.last = &epoch{owner: owner, others: others, offset: offset}
 	d.sent, d.offset = others, offset
+	return nil
 }
 
-// check refuses states that no encoder gets into.
+// check refuses counts and times that no encoder gets to.
 func (d *StampDecoder) check() error {
-	switch {
-	case d.last.others.Get(d.last.owner) > 0:
-		return errOwnEntry
-	case d.count > vclock.MaxCount || d.offset+d.count > maxHybrid:
+	if d.count > vclock.MaxCount || d.offset+d.count > maxHybrid {
 		return errOutOfLine
 	}
 	return nil
