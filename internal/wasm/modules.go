@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -98,10 +99,10 @@ func loadModule(path, cacheDir string, limit int64) (m *module, cached bool, err
 	m.size, m.memoryBytes = int64(len(code)), o.memoryBytes
 	have := machineCode(cacheDir)
 	m.cost = m.size
-	for _, size := range have {
-		m.cost += size
+	for _, f := range have {
+		m.cost += f.bytes
 	}
-	return m, len(had) > 0 && len(have) == len(had), nil
+	return m, len(had) > 0 && maps.Equal(have, had), nil
 }
 
 func tooLarge(size, limit int64) error {
@@ -126,40 +127,53 @@ func readModule(path string, limit int64) ([]byte, error) {
 	return code, nil
 }
 
-// machineCode returns the names and sizes of the files that wazero completed below dir.
-func machineCode(dir string) map[string]int64 {
-	files := make(map[string]int64)
+// codeFile tells a file that was written anew from one that was there.
+type codeFile struct {
+	bytes    int64
+	modified int64 // in ns
+}
+
+// machineCode returns the files that wazero completed below dir, by name.
+func machineCode(dir string) map[string]codeFile {
+	files := make(map[string]codeFile)
 	paths, _ := filepath.Glob(filepath.Join(dir, "*", "*")) // the pattern is well-formed
 	for _, p := range paths {
 		if st, err := os.Stat(p); err == nil && !strings.HasSuffix(p, ".tmp") {
-			files[p] = st.Size()
+			files[p] = codeFile{st.Size(), st.ModTime().UnixNano()}
 		}
 	}
 	return files
 }
 
-func compile(code []byte, cacheDir string) (m *module, err error) {
+func compile(code []byte, cacheDir string) (*module, error) {
 	ctx := experimental.WithCompilationWorkers(context.Background(), runtime.NumCPU())
 	cache, err := wazero.NewCompilationCacheWithDir(cacheDir)
 	if err != nil {
 		return nil, fmt.Errorf("the cache of compiled modules cannot be used: %w", err)
 	}
-	m = &module{
-		cache:   cache,
-		runtime: wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCompilationCache(cache).WithCoreFeatures(features)),
+	config := wazero.NewRuntimeConfig().WithCompilationCache(cache).WithCoreFeatures(features)
+	m := &module{cache: cache, runtime: wazero.NewRuntimeWithConfig(ctx, config)}
+	if err := m.compile(ctx, code); err != nil {
+		m.close()
+		return nil, err
 	}
+	return m, nil
+}
+
+// compile refuses a module that makes the compiler panic like any other that is not valid: it is not the worker's fault.
+func (m *module) compile(ctx context.Context, code []byte) (err error) {
 	defer func() {
-		if err != nil {
-			m.close()
+		if failure := recover(); failure != nil {
+			err = refuse("the module is not valid: %s", firstLine(fmt.Sprint(failure)))
 		}
 	}()
 	if _, err := wasi_snapshot_preview1.Instantiate(ctx, m.runtime); err != nil {
-		return nil, fmt.Errorf("WASI cannot be set up: %w", err)
+		return fmt.Errorf("WASI cannot be set up: %w", err)
 	}
 	if m.compiled, err = m.runtime.CompileModule(ctx, code); err != nil {
-		return nil, refuse("the module is not valid: %s", firstLine(err.Error()))
+		return refuse("the module is not valid: %s", firstLine(err.Error()))
 	}
-	return m, checkSignatures(m.runtime.Module(wasiModule), m.compiled)
+	return checkSignatures(m.runtime.Module(wasiModule), m.compiled)
 }
 
 // features are what guests may use: WebAssembly 2.0 and what compilers emit by default since.

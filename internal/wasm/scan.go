@@ -35,8 +35,10 @@ func Check(module []byte) error {
 // outline is what can be said of a module without compiling it.
 type outline struct {
 	imports     []imported
-	start       bool  // exports a function _start
-	memoryBytes int64 // what its memory starts with
+	start       bool // exports a function _start
+	functions   uint64
+	bodies      uint64 // must be as many
+	memoryBytes int64  // what its memory starts with
 }
 
 type imported struct {
@@ -130,6 +132,9 @@ func scan(module []byte) (*outline, error) {
 		}
 		at = end
 	}
+	if o.functions != o.bodies {
+		return nil, refuse("the module is truncated: it has code for %d of its %d functions", o.bodies, o.functions)
+	}
 	return o, nil
 }
 
@@ -139,8 +144,12 @@ func (o *outline) section(id byte, f *fields) error {
 		o.readImports(f)
 	case 5:
 		o.readMemory(f)
+	case 3:
+		o.functions = f.uint()
 	case 7:
 		o.readExports(f)
+	case 10:
+		o.bodies = f.uint()
 	}
 	if f.bad {
 		return refuse("the module is damaged: section %d makes no sense", id)

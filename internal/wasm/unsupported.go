@@ -43,3 +43,15 @@ type jobFS struct {
 func openJobFS(string, Limits) (*jobFS, error) { return nil, errUnsupported }
 
 func (f *jobFS) close() {}
+
+// Output is a regular file that a job left behind.
+type Output struct {
+	Name string
+	Size int64
+}
+
+// Collect is not possible where nothing can be run.
+func Collect(*os.Root, ...string) ([]Output, error) { return nil, errUnsupported }
+
+// OpenOutput is not possible where nothing can be run.
+func OpenOutput(*os.Root, string) (*os.File, error) { return nil, errUnsupported }
