@@ -1,0 +1,5 @@
+package launch_test
+
+import "runtime"
+
+const pdeathsig = runtime.GOOS == "linux"
