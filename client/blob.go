@@ -184,7 +184,12 @@ func (c *Client) dialBytes(ctx context.Context, node string) (net.Conn, error) {
 	if string(at.peer.ID) != node {
 		return nil, fmt.Errorf("node %s is no longer the broker spoken to: %w", node, ErrUnreachable)
 	}
-	conn, _, err := c.links.DialALPN(ctx, at.addr, BytesALPN, identity.NodeID(node))
+	return c.connect(ctx, at.addr, at.peer.ID)
+}
+
+// overLinks connects for bytes beside the link, on the same port and with the same identity.
+func (c *Client) overLinks(ctx context.Context, addr string, node identity.NodeID) (net.Conn, error) {
+	conn, _, err := c.links.DialALPN(ctx, addr, BytesALPN, node)
 	return conn, err
 }
 

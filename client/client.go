@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"sync"
 	"time"
 
@@ -38,7 +39,8 @@ type Options struct {
 	// Patience is how long a broker may take to answer a question before it is asked again: 10 s if 0.
 	Patience time.Duration
 
-	endpoint *link.Endpoint // connects in memory instead, in tests
+	endpoint *link.Endpoint                                                                 // connects in memory instead, in tests
+	bytes    func(ctx context.Context, addr string, node identity.NodeID) (net.Conn, error) // the same for bytes
 }
 
 // Client speaks to one network. All methods may be called from any goroutine.
@@ -53,7 +55,8 @@ type Client struct {
 	ids      *ids
 	window   chan struct{}
 	bytes    *blob.Transport
-	ended    context.Context // ends with Close
+	connect  func(ctx context.Context, addr string, node identity.NodeID) (net.Conn, error) // for bytes
+	ended    context.Context                                                                // ends with Close
 	end      context.CancelCauseFunc
 	running  sync.WaitGroup
 }
@@ -93,7 +96,7 @@ func start(o Options) (*Client, error) {
 		c.patience = 10 * time.Second
 	}
 	if err := c.session.merge(o.Session); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, invalid("%s", err)
 	}
 	c.ended, c.end = context.WithCancelCause(context.Background())
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return c.log }))
@@ -112,6 +115,9 @@ func (c *Client) join(o Options) error {
 		return fmt.Errorf("client: %w", err)
 	}
 	c.network.links = c.links
+	if c.connect = o.bytes; c.connect == nil {
+		c.connect = c.overLinks
+	}
 	c.bytes = blob.NewTransport(c.dialBytes)
 	c.self, err = c.system.Root.SpawnNamed(newSpeaker(c), messages.ClientActor)
 	if err != nil {

@@ -15,7 +15,7 @@ var (
 	// ErrNotFound says that no such job is known, or no longer.
 	ErrNotFound = errors.New("not found")
 	// ErrInvalid says that the question or the job cannot be granted as it stands.
-	ErrInvalid = errors.New("refused")
+	ErrInvalid = errors.New("invalid")
 	// ErrConflict says that the job's id is taken by another job.
 	ErrConflict = errors.New("conflict")
 	// ErrBusy says that the broker had no room until the context ended.
@@ -28,7 +28,7 @@ var (
 	ErrCorrupt = errors.New("bytes do not match their digest")
 )
 
-// RefusedError is a broker's refusal, in its words.
+// RefusedError is a broker's refusal, in its words, or the same from this client before a broker is asked.
 type RefusedError struct {
 	Job        string // the job that it is about, if any
 	Reason     string // a sentence for people
@@ -41,6 +41,11 @@ func refusal(m *messages.Refused) *RefusedError {
 		Job: m.GetJob(), Reason: m.GetReason(), code: m.GetCode(),
 		RetryAfter: time.Duration(m.GetRetryAfterMs()) * time.Millisecond,
 	}
+}
+
+// invalid is a refusal before a broker is asked.
+func invalid(format string, args ...any) error {
+	return &RefusedError{Reason: fmt.Sprintf(format, args...), code: messages.Refused_INVALID}
 }
 
 // Error returns the broker's reason.

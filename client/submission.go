@@ -160,11 +160,11 @@ func (c *Client) encode(ctx context.Context, spec *Spec) ([]byte, error) {
 		return nil, err
 	}
 	if err := spec.Valid(); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		return nil, invalid("%s", err)
 	}
 	encoded := spec.Append(nil)
 	if len(encoded) > maxSpec {
-		return nil, fmt.Errorf("%w: the job's description has %d bytes, %d are allowed; put arguments into files", ErrInvalid, len(encoded), maxSpec)
+		return nil, invalid("the job's description has %d bytes, %d are allowed; put arguments into files", len(encoded), maxSpec)
 	}
 	return encoded, nil
 }
