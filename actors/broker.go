@@ -39,6 +39,9 @@ type Broker struct {
 	active    map[job.ID]*activeJob
 	queued    map[job.ID]*timers // of queued jobs that have any
 	retention *retention
+	peers     map[string]*actor.PID // brokers in reach
+	asked     map[job.ID]time.Time  // jobs for which peers were asked to hold a slot, and when
+	offers    map[job.ID]time.Time  // slots held for jobs of peers, and until when
 	mac       mac
 	gateway   *actor.PID
 	sync      *actor.PID
@@ -71,6 +74,9 @@ func NewBroker(n *Node, s BrokerSettings) *actor.Props {
 			active:    map[job.ID]*activeJob{},
 			queued:    map[job.ID]*timers{},
 			retention: newRetention(n.Now()),
+			peers:     map[string]*actor.PID{},
+			asked:     map[job.ID]time.Time{},
+			offers:    map[job.ID]time.Time{},
 			mac:       newMAC(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
 		}
@@ -79,6 +85,10 @@ func NewBroker(n *Node, s BrokerSettings) *actor.Props {
 
 // Receive turns messages into calls; the decisions are made in packages job, placement and ledger.
 func (b *Broker) Receive(ctx actor.Context) {
+	if anonymous(ctx) {
+		b.log.Warn("message without a sender dropped", "type", typeName(ctx.Message()))
+		return
+	}
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		b.start(ctx)
@@ -120,8 +130,15 @@ func (b *Broker) Receive(ctx actor.Context) {
 		ctx.Respond(&deltaResponse{*msg, b.replica.Delta(msg.since), b.replica.Vector()})
 	case *merge:
 		b.merge(ctx, msg)
-	case *messages.PeerUp, *messages.PeerDown:
+	case *messages.PeerUp:
+		b.peerUp(ctx, msg)
+	case *messages.PeerDown:
+		delete(b.peers, msg.Node)
 		ctx.Send(b.sync, msg)
+	case *messages.SlotRequest:
+		b.slotRequest(ctx, msg)
+	case *messages.SlotReserved:
+		b.slotReserved(ctx, msg)
 
 	default:
 		b.answer(ctx)
@@ -162,6 +179,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	for _, key := range b.retention.due(now) {
 		b.replica.Forget(key)
 	}
+	b.expireOffers(now)
 	b.schedule(ctx)
 	b.arm(ctx)
 }

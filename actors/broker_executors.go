@@ -24,7 +24,7 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
 	}, from, msg.GetLease(), b.Now())
 	ctx.Watch(from)
-	ctx.Respond(&messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: uint32(b.Heartbeat.Milliseconds()), TimeoutMs: uint32(b.LeaseTimeout.Milliseconds())})
+	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: uint32(b.Heartbeat.Milliseconds()), TimeoutMs: uint32(b.LeaseTimeout.Milliseconds())})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
 	b.noteExecutor(ctx, m, roster.Up, "")
 	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()))
@@ -41,7 +41,7 @@ func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name) {
 		if n.Owner.Journal == b.owner.Journal {
 			concerned[n.Job] = true
 		} else {
-			ctx.Send(m.pid, &messages.StopAttempt{Attempt: messages.AttemptToWire(n), Reason: "its owner is not here"})
+			ctx.Request(m.pid, &messages.StopAttempt{Attempt: messages.AttemptToWire(n), Reason: "its owner is not here"})
 		}
 	}
 	for id := range concerned {
@@ -58,7 +58,7 @@ func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 		m.Window, m.Slots = int(c.GetWindow()), int(c.GetSlots())
 		b.schedule(ctx)
 	}
-	ctx.Respond(&messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known})
+	ctx.Request(ctx.Sender(), &messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known})
 }
 
 // hear renews the sender's lease: any traffic does.
@@ -96,7 +96,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	result, err := job.DecodeResult(msg.GetResult())
 	if err != nil {
 		b.log.Error("result of an executor cannot be read", "job", n.Job, "executor", executor, "err", err)
-		ctx.Respond(&messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: err.Error()})
+		ctx.Request(ctx.Sender(), &messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: err.Error()})
 		return
 	}
 	j, known := b.job(n.Job)
@@ -105,7 +105,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 		m.Warm[j.Spec.Module.Digest] = true
 	}
 	if !b.applyIfKnown(ctx, n.Job, job.Finished{Attempt: n, Executor: executor, Signed: signed, Result: result, At: b.hybrid()}) {
-		ctx.Respond(&messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: "the job is not known here"})
+		ctx.Request(ctx.Sender(), &messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: "the job is not known here"})
 	}
 }
 

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -82,9 +83,13 @@ func (b *Broker) account(old, j job.Job) {
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
 	if now.Verdict != nil && before.Verdict == nil {
-		b.counts.finished++
-		if now.Verdict.Kind == job.Accepted {
+		switch now.Verdict.Kind {
+		case job.Accepted:
 			b.counts.accepted++
+			b.counts.finished++
+		case job.FailedVerdict, job.Cancelled, job.Expired:
+			b.counts.finished++
+		case job.Released:
 		}
 		b.queue.Remove(string(j.ID))
 		b.disarmQueued(j.ID)
@@ -98,9 +103,9 @@ func (b *Broker) remember(old, j job.Job) {
 	}
 }
 
-// mine returns this broker's own tenure of j, nil if it has none.
+// mine returns this broker's own, last, tenure of j, nil if it has none.
 func (b *Broker) mine(j job.Job) *job.Tenure {
-	for i := range j.Tenures {
+	for i := range slices.Backward(j.Tenures) {
 		if j.Tenures[i].Owner.Journal == b.owner.Journal {
 			return &j.Tenures[i]
 		}
@@ -171,12 +176,13 @@ func (b *Broker) enqueue(j job.Job) {
 
 // schedule starts as many waiting jobs as there are places for.
 func (b *Broker) schedule(ctx actor.Context) {
-	if b.queue.Len() == 0 || !b.crew.free() {
+	if b.queue.Len() == 0 || (!b.crew.free() && len(b.peers) == 0) {
 		return
 	}
 	b.queue.Take(func(w placement.Waiting) bool {
 		e, err := b.crew.choose(w.Demand)
 		if err != nil {
+			b.askAround(ctx, w)
 			return false
 		}
 		id := job.ID(w.ID)

@@ -36,6 +36,7 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record) {
 		old, _ := before.State.(jobState)
 		b.remember(old.Job, s.Job)
 		ctx.Send(b.gateway, &moved{s.Job})
+		b.succeed(ctx, s.Job)
 	}
 }
 

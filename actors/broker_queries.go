@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -55,13 +56,35 @@ func (b *Broker) cancelJob(ctx actor.Context, q *cancelJob) {
 	switch {
 	case refused != nil:
 		ctx.Respond(refused)
-	case b.mine(j) == nil:
-		ctx.Forward(pid(j.Current().Node, messages.GatewayActor)) // the owner decides
+	case !b.owns(j):
+		b.passCancel(ctx, j)
 	default:
 		b.apply(ctx, j.ID, job.CancelAsked{By: q.by, At: b.hybrid()})
 		ctx.Respond(b.describe(j))
 	}
 }
+
+// passCancel has the job's owner decide, and brings its answer.
+func (b *Broker) passCancel(ctx actor.Context, j job.Job) {
+	client, owner := ctx.Sender(), j.Current().Node
+	question := ctx.RequestFuture(pid(owner, messages.GatewayActor), &messages.CancelJob{Job: string(j.ID)}, askPatience)
+	ctx.ReenterAfter(question, func(res any, err error) {
+		if answer, ok := messages.Unstamp(res).(*messages.JobChanged); ok && err == nil {
+			ctx.Send(client, answer)
+			return
+		}
+		ctx.Send(client, &messages.Refused{
+			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000,
+			Reason: fmt.Sprintf("broker %s, which owns the job, does not answer just now", owner),
+		})
+	})
+}
+
+// askPatience is how long a broker waits for another one in a client's name.
+const askPatience = 3 * time.Second
+
+// owns says whether this broker is the one whose verdict counts.
+func (b *Broker) owns(j job.Job) bool { return j.Current().Owner.Journal == b.owner.Journal }
 
 // find returns the job whose id is, or uniquely begins with, id.
 func (b *Broker) find(id string) (job.Job, *messages.Refused) {
@@ -89,7 +112,7 @@ const minPrefix = 4
 func (b *Broker) describe(j job.Job) *messages.JobChanged {
 	c := changed(j)
 	c.Names = b.names(j)
-	if t := b.mine(j); t != nil && j.State() == job.StateQueued && b.active[j.ID] == nil {
+	if b.owns(j) && j.State() == job.StateQueued && b.active[j.ID] == nil && b.queue.Has(string(j.ID)) {
 		c.Waiting = b.waitingFor(j)
 	}
 	return c

@@ -74,6 +74,10 @@ func NewExecutor(n *Node, s ExecutorSettings) *actor.Props {
 
 // Receive turns messages into calls.
 func (e *Executor) Receive(ctx actor.Context) {
+	if anonymous(ctx) {
+		e.log.Warn("message without a sender dropped", "type", typeName(ctx.Message()))
+		return
+	}
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		e.start(ctx)
@@ -211,7 +215,7 @@ func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatA
 
 // isHome says whether the message under way came from the home broker's node.
 func (e *Executor) isHome(ctx actor.Context) bool {
-	return ctx.Sender() == nil || (e.home != nil && ctx.Sender().Address == e.home.Address)
+	return e.home != nil && ctx.Sender().Address == e.home.Address
 }
 
 func (e *Executor) capabilities() *messages.Capabilities {

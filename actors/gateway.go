@@ -54,6 +54,10 @@ func NewGateway(n *Node, s GatewaySettings, system *actor.ActorSystem) *actor.Pr
 
 // Receive checks and passes on.
 func (g *Gateway) Receive(ctx actor.Context) {
+	if anonymous(ctx) {
+		g.log.Warn("message without a sender dropped", "type", typeName(ctx.Message()))
+		return
+	}
 	switch msg := ctx.Message().(type) {
 	case *messages.SubmitJob:
 		g.submit(ctx, msg)
@@ -153,9 +157,6 @@ func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
 
 // session returns what the client has seen. The hybrid time is merged only under a broker's seal: anybody can write a time.
 func (g *Gateway) session(ctx actor.Context, b []byte, id string) (ledger.Vector, bool) {
-	if ctx.Sender() == nil {
-		return ledger.Vector{}, false // nobody to answer
-	}
 	s, err := readSession(b)
 	if err != nil {
 		g.refuse(ctx, messages.Refused_INVALID, err.Error(), id)

@@ -14,7 +14,7 @@ import (
 func (g *Gateway) readStdin(ctx actor.Context, msg *messages.ReadStdin) {
 	client := g.client(msg.GetAttempt())
 	if client == nil {
-		ctx.Respond(&messages.StdinChunk{Attempt: msg.GetAttempt(), Offset: msg.GetOffset(), Eof: true})
+		ctx.Request(ctx.Sender(), &messages.StdinChunk{Attempt: msg.GetAttempt(), Offset: msg.GetOffset(), Eof: true})
 		return
 	}
 	g.readers[messages.AttemptFromWire(msg.GetAttempt())] = ctx.Sender()
@@ -25,25 +25,30 @@ func (g *Gateway) readStdin(ctx actor.Context, msg *messages.ReadStdin) {
 func (g *Gateway) stdin(ctx actor.Context, msg *messages.StdinChunk) {
 	attempt := messages.AttemptFromWire(msg.GetAttempt())
 	client, reader := g.client(msg.GetAttempt()), g.readers[attempt]
-	if client == nil || reader == nil || ctx.Sender() == nil || client.Address != ctx.Sender().Address {
+	if client == nil || reader == nil || client.Address != ctx.Sender().Address {
 		g.log.Debug("input that nobody asked for", "job", attempt.Job)
 		return
 	}
 	delete(g.readers, attempt)
-	ctx.Send(reader, msg)
+	ctx.Request(reader, msg)
 }
 
 // output passes what the program wrote on to the job's client.
 func (g *Gateway) output(ctx actor.Context, msg *messages.OutputChunk) {
 	if client := g.client(msg.GetAttempt()); client != nil {
-		ctx.Send(client, msg)
+		ctx.Request(client, msg)
 	}
 }
 
-// client returns who watches the attempt's job, the first if there are several: that is who submitted it.
+// client returns who watches the attempt's job, the first if there are several: that is who submitted it. The client of a job that was
+// handed over is behind the gateway of the broker first asked.
 func (g *Gateway) client(a *messages.AttemptName) *actor.PID {
-	if ws := g.watchers[job.ID(a.GetJob())]; len(ws) > 0 {
+	id := job.ID(a.GetJob())
+	if ws := g.watchers[id]; len(ws) > 0 {
 		return ws[0]
+	}
+	if first := id.FirstAsked(); first != "" && first != g.ID {
+		return pid(first, messages.GatewayActor)
 	}
 	return nil
 }

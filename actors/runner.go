@@ -101,7 +101,7 @@ func (r *runner) Receive(ctx actor.Context) {
 		r.input(msg)
 	case *wroteOutput:
 		if r.runs(msg.name) {
-			ctx.Send(r.now.gateway, &messages.OutputChunk{Attempt: messages.AttemptToWire(msg.name), Stream: msg.stream, Offset: msg.offset, Data: msg.data})
+			ctx.Request(r.now.gateway, &messages.OutputChunk{Attempt: messages.AttemptToWire(msg.name), Stream: msg.stream, Offset: msg.offset, Data: msg.data})
 		}
 	case *actor.Stopping, *actor.Restarting:
 		if r.now != nil {

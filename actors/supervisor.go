@@ -103,9 +103,9 @@ func (s *supervisor) retireIfIdle(ctx actor.Context) {
 func tellExecutor(ctx actor.Context, e job.Effect) {
 	switch e := e.(type) {
 	case job.Stop:
-		ctx.Send(pid(e.Attempt.Executor, messages.ExecutorActor), &messages.StopAttempt{Attempt: messages.AttemptToWire(e.Attempt.Name), Reason: e.Reason})
+		ctx.Request(pid(e.Attempt.Executor, messages.ExecutorActor), &messages.StopAttempt{Attempt: messages.AttemptToWire(e.Attempt.Name), Reason: e.Reason})
 	case job.Answer:
-		ctx.Send(pid(e.Executor, messages.ExecutorActor), &messages.ResultAnswered{
+		ctx.Request(pid(e.Executor, messages.ExecutorActor), &messages.ResultAnswered{
 			Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner),
 		})
 	case job.Deploy, job.Requeue, job.Arm, job.Finish:

@@ -42,6 +42,10 @@ func newSync(n *Node, interval time.Duration, broker *actor.PID) *actor.Props {
 
 // Receive turns messages into calls; merging is package ledger's, in the broker.
 func (s *syncer) Receive(ctx actor.Context) {
+	if anonymous(ctx) {
+		s.log.Warn("message without a sender dropped", "type", typeName(ctx.Message()))
+		return
+	}
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		s.later(ctx, s.interval, &syncTick{})
@@ -92,9 +96,6 @@ func (s *syncer) peerUp(ctx actor.Context, msg *messages.PeerUp) {
 
 // from returns the peer that sent the message under way.
 func (s *syncer) from(ctx actor.Context) string {
-	if ctx.Sender() == nil {
-		return ""
-	}
 	return ctx.Sender().Address
 }
 

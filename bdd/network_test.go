@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -106,9 +107,19 @@ func (nd *node) spawn(g Gomega, log *slog.Logger) {
 }
 
 func (nd *node) root(g Gomega, props *actor.Props, name string) {
+	props.Configure(actor.WithGuardian(unbroken{}))
 	pid, err := nd.system.Root.SpawnNamed(props, name)
 	g.Expect(err).NotTo(HaveOccurred())
 	nd.roots = append(nd.roots, pid)
+}
+
+// unbroken fails the spec when an actor panics.
+type unbroken struct{}
+
+// HandleFailure implements actor.SupervisorStrategy.
+func (unbroken) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, message any) {
+	s.StopChildren(child)
+	panic(fmt.Sprintf("actor %s broke down on %T: %v\n%s", child.GetId(), message, reason, debug.Stack()))
 }
 
 func (nd *node) event(ev any) {

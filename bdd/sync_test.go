@@ -179,3 +179,71 @@ func longText(n int) string {
 	}
 	return string(b)
 }
+
+var _ = Describe("A broker without a place for a job", Label("JOB-13"), func() {
+	It("hands it to one that holds a slot, and its client sees the end", func() {
+		inVirtualTime(func(g Gomega) {
+			n := newNetwork(g)
+			defer n.stop()
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			executor(n, "e1", "b2")
+			c := n.client("c1", "b1", "b2")
+			defer c.close()
+			id := c.submit("b1", spec("1s"))
+			pass(5 * time.Second)
+			j := c.show("b1", id)
+			g.Expect(j.State()).To(Equal(job.StateAccepted))
+			g.Expect(j.Current().Node).To(Equal(string(idOf("b2"))))
+			g.Expect(n.nodes["e1"].bench.runs()).To(Equal(1))
+			g.Expect(c.show("b2", id).Append(nil)).To(Equal(j.Append(nil)))
+		})
+	})
+
+	It("hands over as many as there are slots, and no more", func() {
+		inVirtualTime(func(g Gomega) {
+			n := newNetwork(g)
+			defer n.stop()
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			executor(n, "e1", "b2")
+			c := n.client("c1", "b1", "b2")
+			defer c.close()
+			var ids []job.ID
+			for range 5 {
+				ids = append(ids, c.submit("b1", spec("10s")))
+			}
+			pass(5 * time.Second)
+			owned := 0
+			for _, id := range ids {
+				if c.show("b1", id).Current().Node == string(idOf("b2")) {
+					owned++
+				}
+			}
+			g.Expect(owned).To(Equal(2))
+			pass(time.Minute)
+			for _, id := range ids {
+				g.Expect(c.show("b1", id).State()).To(Equal(job.StateAccepted))
+			}
+			g.Expect(n.nodes["e1"].bench.runs()).To(Equal(5))
+		})
+	})
+
+	It("passes a wish to cancel on to the new owner", Label("JOB-8"), func() {
+		inVirtualTime(func(g Gomega) {
+			n := newNetwork(g)
+			defer n.stop()
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			executor(n, "e1", "b2")
+			c := n.client("c1", "b1")
+			defer c.close()
+			id := c.submit("b1", spec("1h"))
+			pass(5 * time.Second)
+			c.ask("b1", &messages.CancelJob{Job: string(id)})
+			pass(2 * time.Second)
+			g.Expect(c.show("b1", id).State()).To(Equal(job.StateCancelled))
+			g.Expect(n.nodes["e1"].bench.stops()).To(Equal(1))
+		})
+	})
+})

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -116,10 +117,17 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 // Fetch implements workbench.Blobs.
 func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, error) {
 	d := blob.Digest(x.Digest)
-	if !b.store.Has(d) {
-		if err := b.fetch(ctx, from, d); err != nil {
-			return "", err
-		}
+	if b.store.Has(d) {
+		return b.store.Path(ctx, d)
+	}
+	var err error
+	if len(x.Inline) > 0 {
+		err = b.store.Put(ctx, bytes.NewReader(x.Inline), d)
+	} else {
+		err = b.fetch(ctx, from, d)
+	}
+	if err != nil {
+		return "", err
 	}
 	return b.store.Path(ctx, d)
 }

@@ -78,6 +78,8 @@ var wire = []entry{
 	29: {&SyncVector{}, broker, []string{SyncActor}},
 	30: {&SyncDelta{}, broker, []string{SyncActor}},
 	31: {&SyncTaken{}, broker, []string{SyncActor}},
+	32: {&SlotRequest{}, broker, []string{BrokerActor}},
+	33: {&SlotReserved{}, broker, []string{BrokerActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

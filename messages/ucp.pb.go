@@ -2122,6 +2122,128 @@ func (x *StopAttempt) GetReason() string {
 	return ""
 }
 
+// SlotRequest asks another broker to hold a slot for a job that finds none here.
+type SlotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Memory        uint64                 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"` // bytes
+	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"` // digest
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotRequest) Reset() {
+	*x = SlotRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotRequest) ProtoMessage() {}
+
+func (x *SlotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotRequest.ProtoReflect.Descriptor instead.
+func (*SlotRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SlotRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *SlotRequest) GetMemory() uint64 {
+	if x != nil {
+		return x.Memory
+	}
+	return 0
+}
+
+func (x *SlotRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *SlotRequest) GetModule() []byte {
+	if x != nil {
+		return x.Module
+	}
+	return nil
+}
+
+// SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership.
+type SlotReserved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Journal       string                 `protobuf:"bytes,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SlotReserved) Reset() {
+	*x = SlotReserved{}
+	mi := &file_messages_ucp_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SlotReserved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SlotReserved) ProtoMessage() {}
+
+func (x *SlotReserved) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SlotReserved.ProtoReflect.Descriptor instead.
+func (*SlotReserved) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SlotReserved) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *SlotReserved) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
 // SyncPing opens a round: equal hashes end it.
 type SyncPing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2132,7 +2254,7 @@ type SyncPing struct {
 
 func (x *SyncPing) Reset() {
 	*x = SyncPing{}
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2144,7 +2266,7 @@ func (x *SyncPing) String() string {
 func (*SyncPing) ProtoMessage() {}
 
 func (x *SyncPing) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2157,7 +2279,7 @@ func (x *SyncPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPing.ProtoReflect.Descriptor instead.
 func (*SyncPing) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SyncPing) GetHash() uint64 {
@@ -2178,7 +2300,7 @@ type SyncVector struct {
 
 func (x *SyncVector) Reset() {
 	*x = SyncVector{}
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2190,7 +2312,7 @@ func (x *SyncVector) String() string {
 func (*SyncVector) ProtoMessage() {}
 
 func (x *SyncVector) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2203,7 +2325,7 @@ func (x *SyncVector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncVector.ProtoReflect.Descriptor instead.
 func (*SyncVector) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SyncVector) GetVector() []byte {
@@ -2231,7 +2353,7 @@ type SyncTaken struct {
 
 func (x *SyncTaken) Reset() {
 	*x = SyncTaken{}
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2243,7 +2365,7 @@ func (x *SyncTaken) String() string {
 func (*SyncTaken) ProtoMessage() {}
 
 func (x *SyncTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2256,7 +2378,7 @@ func (x *SyncTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
 func (*SyncTaken) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SyncTaken) GetRound() uint64 {
@@ -2289,7 +2411,7 @@ type SyncDelta struct {
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2301,7 +2423,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2314,7 +2436,7 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SyncDelta) GetRound() uint64 {
@@ -2535,7 +2657,18 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06winner\x18\x04 \x01(\v2\x10.ucp.AttemptNameR\x06winner\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x1e\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc0\x01\n" +
+	"\vSlotRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
+	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
+	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
+	"\x06module\x18\x04 \x01(\fR\x06module\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
+	"\fSlotReserved\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\ajournal\x18\x02 \x01(\tR\ajournal\"\x1e\n" +
 	"\bSyncPing\x12\x12\n" +
 	"\x04hash\x18\x01 \x01(\x04R\x04hash\"<\n" +
 	"\n" +
@@ -2566,7 +2699,7 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
@@ -2600,24 +2733,27 @@ var file_messages_ucp_proto_goTypes = []any{
 	(*AttemptFinished)(nil),    // 29: ucp.AttemptFinished
 	(*ResultAnswered)(nil),     // 30: ucp.ResultAnswered
 	(*StopAttempt)(nil),        // 31: ucp.StopAttempt
-	(*SyncPing)(nil),           // 32: ucp.SyncPing
-	(*SyncVector)(nil),         // 33: ucp.SyncVector
-	(*SyncTaken)(nil),          // 34: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 35: ucp.SyncDelta
-	nil,                        // 36: ucp.JobChanged.NamesEntry
-	nil,                        // 37: ucp.NodeInfo.LabelsEntry
-	nil,                        // 38: ucp.Capabilities.LabelsEntry
+	(*SlotRequest)(nil),        // 32: ucp.SlotRequest
+	(*SlotReserved)(nil),       // 33: ucp.SlotReserved
+	(*SyncPing)(nil),           // 34: ucp.SyncPing
+	(*SyncVector)(nil),         // 35: ucp.SyncVector
+	(*SyncTaken)(nil),          // 36: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 37: ucp.SyncDelta
+	nil,                        // 38: ucp.JobChanged.NamesEntry
+	nil,                        // 39: ucp.NodeInfo.LabelsEntry
+	nil,                        // 40: ucp.Capabilities.LabelsEntry
+	nil,                        // 41: ucp.SlotRequest.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	36, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	38, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
 	6,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
 	12, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	37, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	39, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	38, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	40, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
 	21, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
 	21, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
@@ -2628,11 +2764,12 @@ var file_messages_ucp_proto_depIdxs = []int32{
 	1,  // 16: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
 	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
 	1,  // 18: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	19, // [19:19] is the sub-list for method output_type
-	19, // [19:19] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	41, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_messages_ucp_proto_init() }
@@ -2646,7 +2783,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   38,
+			NumMessages:   41,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -52,6 +52,8 @@ func (t *turn) apply(ev Event) error {
 		t.executorLost(ev)
 	case Reported:
 		t.reported(ev)
+	case HandedOver:
+		return t.handedOver(ev)
 	case CancelAsked:
 		t.cancelAsked(ev)
 	case RetryDue:
@@ -156,6 +158,19 @@ func (t *turn) resume(i int, lease uint64) {
 	t.move(i, Running, "", vclock.Hybrid{})
 	t.Attempts[i].Lease = lease
 	t.wait("")
+}
+
+func (t *turn) handedOver(ev HandedOver) error {
+	switch {
+	case t.Verdict != nil:
+		return ErrOver
+	case len(t.Attempts) > 0:
+		return ErrBusy
+	case t.Owner.H >= MaxHandOvers || ev.Heir.T != t.Owner.T || ev.Heir.H != t.Owner.H+1:
+		return ErrInvalid
+	}
+	t.decide(Verdict{Kind: Released, Heir: ev.Heir, HeirNode: ev.Node, Reason: "handed over", At: ev.At})
+	return nil
 }
 
 func (t *turn) cancelAsked(ev CancelAsked) {

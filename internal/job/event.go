@@ -57,6 +57,14 @@ type Reported struct {
 	At       vclock.Hybrid
 }
 
+// HandedOver says that another broker holds a slot for a job that finds none here: the owner releases it (JOB-13). Refused for a job that
+// had an attempt, whose result would then have two addresses, and after MaxHandOvers.
+type HandedOver struct {
+	Heir Ownership
+	Node string // of the heir
+	At   vclock.Hybrid
+}
+
 // CancelAsked says that someone wants the job cancelled. Doubled: the first one counts.
 type CancelAsked struct {
 	By string
@@ -79,6 +87,7 @@ func (Declined) event()     {}
 func (Finished) event()     {}
 func (ExecutorLost) event() {}
 func (Reported) event()     {}
+func (HandedOver) event()   {}
 func (CancelAsked) event()  {}
 func (RetryDue) event()     {}
 func (Overdue) event()      {}

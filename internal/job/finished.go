@@ -71,7 +71,7 @@ func (t *turn) failed(i int, ev Finished) {
 		t.move(i, Failed, ev.Result.describe(), ev.At)
 	}
 	if ev.Result.blameless() {
-		t.goOn(ev.At, ev.Result.describe())
+		t.goOnLater(ev)
 		return
 	}
 	t.Failures++
@@ -84,6 +84,17 @@ func (t *turn) failed(i int, ev Finished) {
 		t.wait(fmt.Sprintf("%s; retry %d of %d in %s", ev.Result.describe(), t.Failures, t.job.Spec.Retries, after.Round(time.Millisecond)))
 		t.do(Arm{RetryTimer, after})
 	}
+}
+
+// goOnLater has a job deployed again after a pause: what went wrong at the executor may still be wrong there.
+func (t *turn) goOnLater(ev Finished) {
+	if t.Verdict != nil || len(t.Live()) > 0 || len(t.Attempts) >= MaxAttempts {
+		t.goOn(ev.At, ev.Result.describe())
+		return
+	}
+	after := backoff(t.job.ID, uint32(max(1, len(t.Attempts))))
+	t.wait(fmt.Sprintf("%s; deployed again in %s", ev.Result.describe(), after.Round(time.Millisecond)))
+	t.do(Arm{RetryTimer, after})
 }
 
 // blameless says that the program had no part in the failure, so that it costs no retry.

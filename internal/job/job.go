@@ -10,6 +10,9 @@ import (
 // MaxAttempts is the greatest number of attempts one owner makes at a job (JOB-5).
 const MaxAttempts = 5
 
+// MaxHandOvers is the greatest number of times a job is handed from broker to broker (JOB-13).
+const MaxHandOvers = 8
+
 // MaxRejections bounds the rejected results that a record keeps; older ones are dropped first.
 const MaxRejections = 16
 
@@ -172,6 +175,19 @@ func (j Job) Current() Tenure {
 		t = j.Tenures[i]
 	}
 	return t
+}
+
+// Succeed returns j with the tenure of the broker that the last release names, and whether that is heir and had not begun yet. The record
+// makes the owner, not a message.
+func (j Job) Succeed(journal, node string) (Job, bool) {
+	t := j.Current()
+	if t.Rev != 0 || t.Owner.Journal != journal || t.Node != node {
+		return j, false
+	}
+	t.Rev, t.Waiting = 1, "not placed yet"
+	i, _ := slices.BinarySearchFunc(j.Tenures, t.Owner, func(t Tenure, o Ownership) int { return t.Owner.Compare(o) })
+	j.Tenures = slices.Insert(slices.Clone(j.Tenures), i, t)
+	return j, true
 }
 
 // State tells where the job stands.

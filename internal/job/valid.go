@@ -26,6 +26,12 @@ func (id ID) Valid() error {
 	return nil
 }
 
+// FirstAsked returns the node id of the broker that was first asked to take the job.
+func (id ID) FirstAsked() string {
+	_, broker, _ := strings.Cut(string(id), "-")
+	return broker
+}
+
 func notInID(r rune) bool {
 	return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-'
 }

@@ -28,6 +28,12 @@ type Waiting struct {
 // NewQueue returns an empty queue.
 func NewQueue() *Queue { return &Queue{lines: map[string]*line{}, where: map[string]string{}} }
 
+// Has says whether a job waits.
+func (q *Queue) Has(id string) bool {
+	_, ok := q.where[id]
+	return ok
+}
+
 // Len returns the number of jobs that wait.
 func (q *Queue) Len() int { return len(q.where) }
 

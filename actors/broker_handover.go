@@ -1,0 +1,105 @@
+package actors
+
+import (
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// A job that finds no place here is handed to a broker that holds a slot for it (JOB-13):
+//
+//	owner                          peer
+//	SlotRequest   ──────────────▶  reserves a slot, for a moment
+//	              ◀──────────────  SlotReserved
+//	releases: the record says so
+//	record        ─── sync ─────▶  finds itself named, begins its tenure
+
+const (
+	// askAgain is how long a broker waits before it asks about a job again.
+	askAgain = time.Second
+	// offerHolds is how long a slot is held for a peer's job.
+	offerHolds = 2 * time.Second
+)
+
+func (b *Broker) peerUp(ctx actor.Context, msg *messages.PeerUp) {
+	ctx.Send(b.sync, msg)
+	if slices.Contains(msg.Roles, messages.Broker) {
+		b.peers[msg.Node] = pid(msg.Node, messages.BrokerActor)
+	}
+}
+
+// askAround asks the peers to hold a slot for a job that was never deployed.
+func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
+	id := job.ID(w.ID)
+	now := b.Now()
+	if last, ok := b.asked[id]; len(b.peers) == 0 || len(w.Demand.Avoid) > 0 || (ok && now.Sub(last) < askAgain) {
+		return
+	}
+	b.asked[id] = now
+	for _, p := range b.peers {
+		ctx.Request(p, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:]})
+	}
+}
+
+// slotRequest holds a slot for a peer's job, if there is one that no job of ours waits for. Silence is the answer if not: it is asked again.
+func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
+	id := job.ID(msg.GetJob())
+	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
+	copy(d.Module[:], msg.GetModule())
+	e, err := b.crew.choose(d)
+	if err != nil {
+		return
+	}
+	e.reserve(id)
+	b.offers[id] = b.Now().Add(offerHolds)
+	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.owner.Journal})
+}
+
+// slotReserved releases the job to the first peer that holds a slot. It does nothing if the job moved on meanwhile.
+func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
+	id := job.ID(msg.GetJob())
+	j, ok := b.job(id)
+	if !ok || !b.owns(j) || b.active[id] != nil || !b.queue.Has(msg.GetJob()) {
+		return
+	}
+	heir := j.Current().Owner
+	heir.H++
+	heir.Journal = msg.GetJournal()
+	delete(b.asked, id)
+	b.apply(ctx, id, job.HandedOver{Heir: heir, Node: ctx.Sender().Address, At: b.hybrid()})
+	b.schedule(ctx)
+}
+
+// succeed begins this broker's tenure of a job that was released to it.
+func (b *Broker) succeed(ctx actor.Context, j job.Job) {
+	next, ok := j.Succeed(b.owner.Journal, b.ID)
+	if !ok {
+		return
+	}
+	b.log.Info("job taken over from another broker", "job", j.ID)
+	delete(b.offers, j.ID)
+	b.crew.unreserve(j.ID)
+	b.commit(ctx, next)
+	b.armQueued(ctx, j.ID, j.Spec)
+	b.enqueue(next)
+	b.schedule(ctx)
+}
+
+func (b *Broker) expireOffers(now time.Time) {
+	for id, until := range b.offers {
+		if now.After(until) {
+			delete(b.offers, id)
+			b.crew.unreserve(id)
+		}
+	}
+	for id, at := range b.asked {
+		if now.Sub(at) > 10*askAgain {
+			delete(b.asked, id)
+		}
+	}
+}
