@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -57,6 +58,7 @@ func WorkerMain() {
 	if err := confine(settings); err != nil {
 		fatal(err)
 	}
+	debug.SetGCPercent(400)
 	go watchLifeline(os.NewFile(fdLifeline, "lifeline"))
 	requests := os.NewFile(fdRequests, "requests")
 	w := &child{

@@ -52,11 +52,12 @@ func startProcess(exe string, s workerSettings) (*process, error) {
 	return p, nil
 }
 
+// pipe is read and written with calls that block: a slot's answer comes within microseconds, which Go's poller would double.
 type pipe struct{ r, w *os.File }
 
 func newPipes() (pipes [3]pipe, err error) {
 	for i := range pipes {
-		if pipes[i].r, pipes[i].w, err = os.Pipe(); err != nil {
+		if pipes[i], err = newPipe(); err != nil {
 			for _, p := range pipes[:i] {
 				_, _ = p.r.Close(), p.w.Close()
 			}

@@ -11,10 +11,12 @@ import (
 	esys "github.com/tetratelabs/wazero/experimental/sys"
 )
 
-// ErrUnsupported is returned where the sandbox cannot be built: it needs the calls of a Unix.
+// errUnsupported is returned where the sandbox cannot be built: it needs the calls of a Unix.
 var errUnsupported = errors.New("modules cannot be run on this system: the sandbox needs Linux or another Unix")
 
 func confine(workerSettings) error { return errUnsupported }
+
+func newPipe() (pipe, error) { return pipe{}, errUnsupported }
 
 func sandboxed() *syscall.SysProcAttr { return nil }
 
