@@ -141,6 +141,13 @@ var _ = Describe("Putting bytes", Label("DATA-5"), func() {
 		Expect(b1.store.Used()).To(BeEquivalentTo(len(large)))
 	}, SpecTimeout(10*time.Second))
 
+	It("sends none at all too, for a job that is given an empty file", func(ctx SpecContext) {
+		put, err := c.PutBytes(ctx, nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(put.IsZero()).To(BeFalse())
+		Expect(b1.store.Has(blob.Sum(nil))).To(BeTrue(), "nothing inline looks like nothing at all")
+	}, SpecTimeout(10*time.Second))
+
 	It("refuses what is no regular file", func(ctx SpecContext) {
 		_, err := c.PutFile(ctx, GinkgoT().TempDir())
 		Expect(err).To(MatchError(ContainSubstring("is not a regular file")))

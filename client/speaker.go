@@ -184,8 +184,8 @@ func (s *speaker) readStdin(ctx actor.Context, msg *messages.ReadStdin) {
 	if !ok || f.console == nil || sender == nil {
 		return
 	}
-	root := ctx.ActorSystem().Root
-	f.console.stdin.ask(want{msg, func(chunk *messages.StdinChunk) { root.Send(sender, chunk) }})
+	root, self := ctx.ActorSystem().Root, ctx.Self()
+	f.console.stdin.ask(want{msg, func(chunk *messages.StdinChunk) { root.RequestWithCustomSender(sender, chunk, self) }})
 }
 
 func (s *speaker) output(msg *messages.OutputChunk) {

@@ -66,7 +66,8 @@ var _ = Describe("A streamed job", Label("RUN"), func() {
 		s, say := start(ctx, strings.NewReader("abcdef"))
 		for attempt := range uint32(2) {
 			say(read(s.ID(), attempt, 0))
-			m, _ := next[*messages.StdinChunk](ctx, b1)
+			m, sender := next[*messages.StdinChunk](ctx, b1)
+			Expect(sender.Id).To(Equal(messages.ClientActor), "a gateway takes input from the job's client alone")
 			Expect(string(m.GetData())).To(Equal("abcd"))
 			Expect(m.GetEof()).To(BeFalse())
 			Expect(m.GetAttempt().GetN()).To(Equal(attempt))
