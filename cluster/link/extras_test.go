@@ -2,6 +2,7 @@ package link_test
 
 import (
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -54,3 +55,5 @@ func metric(n *node, name, label string) (sum float64) {
 }
 
 func sentBytes(n *node) uint64 { return uint64(metric(n, "ucp_link_bytes_total", "out")) }
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }

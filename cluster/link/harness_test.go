@@ -177,7 +177,7 @@ func build(w world, name string, listen bool, options ...option) *node {
 	n := &node{name: name, system: newSystem(), log: &lines{}}
 	cfg := link.Config{
 		System: n.system, Codec: numbers{}, Allow: anything, Lane: negativeIsUrgent, Events: n.note,
-		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.MultiWriter(GinkgoWriter, n.log), &slog.HandlerOptions{Level: slog.LevelDebug})).With("at", name),
+		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.MultiWriter(GinkgoWriter, n.log), nil)).With("at", name),
 		Backoff: quick,
 	}
 	n.id = w.configure(&cfg, name, []string{"broker"})
@@ -267,8 +267,10 @@ func (p *probe) Receive(ctx actor.Context) {
 	switch m := msg.(type) {
 	case *watchPlease:
 		ctx.Watch(m.pid)
+		close(m.done)
 	case *unwatchPlease:
 		ctx.Unwatch(m.pid)
+		close(m.done)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 		if t, ok := m.(*actor.Terminated); ok {
 			p.keep(t.Who.Id + " " + t.Why.String())
@@ -303,6 +305,16 @@ func (p *probe) all() []any {
 	return append([]any(nil), p.got...)
 }
 
+// endings are the Terminated it got.
+func (p *probe) endings() (endings []string) {
+	for _, m := range p.all() {
+		if s, ok := m.(string); ok {
+			endings = append(endings, s)
+		}
+	}
+	return endings
+}
+
 func (p *probe) allStamps() []messages.Stamp {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -310,9 +322,15 @@ func (p *probe) allStamps() []messages.Stamp {
 }
 
 type (
-	watchPlease   struct{ pid *actor.PID }
-	unwatchPlease struct{ pid *actor.PID }
-	askPlease     struct {
+	watchPlease struct {
+		pid  *actor.PID
+		done chan struct{}
+	}
+	unwatchPlease struct {
+		pid  *actor.PID
+		done chan struct{}
+	}
+	askPlease struct {
 		pid  *actor.PID
 		what any
 	}
@@ -325,4 +343,29 @@ func spawn(n *node, name string) (*probe, *actor.PID) {
 	pid, err := n.system.Root.SpawnNamed(actor.PropsFromProducer(func() actor.Actor { return p }), name)
 	Expect(err).NotTo(HaveOccurred())
 	return p, pid
+}
+
+// watch makes a probe watch an actor; it returns when the probe has said so to
+// its link.
+func watch(ctx context.Context, n *node, watcher, watchee *actor.PID) {
+	GinkgoHelper()
+	done := make(chan struct{})
+	n.system.Root.Send(watcher, &watchPlease{watchee, done})
+	await(ctx, done)
+}
+
+func unwatch(ctx context.Context, n *node, watcher, watchee *actor.PID) {
+	GinkgoHelper()
+	done := make(chan struct{})
+	n.system.Root.Send(watcher, &unwatchPlease{watchee, done})
+	await(ctx, done)
+}
+
+func await(ctx context.Context, done <-chan struct{}) {
+	GinkgoHelper()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		Fail("waited in vain")
+	}
 }

@@ -164,7 +164,7 @@ func linkSpecs(newWorld func() world) {
 			a, b := pair(ctx)
 			p, watcher := spawn(a, "w")
 			_, victim := spawn(b, "v")
-			a.system.Root.Send(watcher, &watchPlease{b.pid("v")})
+			watch(ctx, a, watcher, b.pid("v"))
 			Expect(ask(a, b.pid("v"), 1)).To(Equal(int64(2)), "the watch has arrived before")
 			b.system.Root.Stop(victim)
 			Eventually(ctx, p.all).Should(Equal([]any{"v Stopped"}))
@@ -173,14 +173,14 @@ func linkSpecs(newWorld func() world) {
 		It("ends at once when there is no such actor", func(ctx SpecContext) {
 			a, b := pair(ctx)
 			p, watcher := spawn(a, "w")
-			a.system.Root.Send(watcher, &watchPlease{b.pid("nobody")})
+			watch(ctx, a, watcher, b.pid("nobody"))
 			Eventually(ctx, p.all).Should(Equal([]any{"nobody NotFound"}))
 		}, SpecTimeout(patience))
 
 		It("ends at once when there is no link to the node", func(ctx SpecContext) {
 			a := start(w, "a", false)
 			p, watcher := spawn(a, "w")
-			a.system.Root.Send(watcher, &watchPlease{actor.NewPID("far-away", "x")})
+			watch(ctx, a, watcher, actor.NewPID("far-away", "x"))
 			Eventually(ctx, p.all).Should(Equal([]any{"x AddressTerminated"}))
 		}, SpecTimeout(patience))
 
@@ -190,8 +190,8 @@ func linkSpecs(newWorld func() world) {
 			var probes []*probe
 			for i := range 20 {
 				p, watcher := spawn(a, fmt.Sprint("w", i))
-				a.system.Root.Send(watcher, &watchPlease{b.pid("v")})
-				a.system.Root.Send(watcher, &watchPlease{b.pid("v")})
+				watch(ctx, a, watcher, b.pid("v"))
+				watch(ctx, a, watcher, b.pid("v"))
 				probes = append(probes, p)
 			}
 			Expect(ask(a, b.pid("v"), 1)).To(Equal(int64(2)))
@@ -209,11 +209,11 @@ func linkSpecs(newWorld func() world) {
 			a, b := pair(ctx)
 			p, watcher := spawn(a, "w")
 			_, victim := spawn(b, "v")
-			a.system.Root.Send(watcher, &watchPlease{b.pid("v")})
-			a.system.Root.Send(watcher, &unwatchPlease{b.pid("v")})
+			watch(ctx, a, watcher, b.pid("v"))
+			unwatch(ctx, a, watcher, b.pid("v"))
 			Eventually(ctx, func() any { r, _ := ask(a, b.pid("v"), 1); return r }).Should(Equal(int64(2)))
 			b.system.Root.Stop(victim)
-			a.system.Root.Send(watcher, &watchPlease{b.pid("nobody")}) // comes after what is not to come
+			watch(ctx, a, watcher, b.pid("nobody")) // comes after what is not to come
 			Eventually(ctx, p.all).Should(Equal([]any{"nobody NotFound"}))
 		}, SpecTimeout(patience))
 
@@ -221,7 +221,7 @@ func linkSpecs(newWorld func() world) {
 			a, b := pair(ctx)
 			p, watcher := spawn(b, "w")
 			_, victim := spawn(a, "v")
-			b.system.Root.Send(watcher, &watchPlease{a.pid("v")})
+			watch(ctx, b, watcher, a.pid("v"))
 			Expect(ask(b, a.pid("v"), 1)).To(Equal(int64(2)))
 			a.system.Root.Stop(victim)
 			Eventually(ctx, p.all).Should(Equal([]any{"v Stopped"}))
@@ -387,7 +387,7 @@ func linkSpecs(newWorld func() world) {
 			_, watcher := spawn(a, "w")
 			spawn(b, "v")
 			before := b.clock.Now().Clock().Get(a.clock.Self())
-			a.system.Root.Send(watcher, &watchPlease{b.pid("v")})
+			watch(ctx, a, watcher, b.pid("v"))
 			Eventually(ctx, func() uint64 { return b.clock.Now().Clock().Get(a.clock.Self()) }).Should(BeNumerically(">", before))
 		}, SpecTimeout(patience))
 

@@ -27,6 +27,7 @@ type Links struct {
 	address   string // self.ID, as the actor system knows it
 	addr      net.Addr
 	total     totals
+	unheard   throttle
 
 	// sessions is replaced, never changed: senders read it without a lock.
 	sessions atomic.Pointer[map[string]*session]

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -83,11 +84,14 @@ func (l *Links) Collect(ch chan<- prometheus.Metric) {
 // throttle lets one log line a second through and counts the others. It is for
 // lines that a peer can cause.
 type throttle struct {
+	mu   sync.Mutex
 	last time.Time
 	held int
 }
 
 func (t *throttle) allow(now time.Time) (held int, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if d := now.Sub(t.last); d >= 0 && d < time.Second {
 		t.held++
 		return 0, false

@@ -59,7 +59,7 @@ func (o *outbox) put(at Lane, it *item, stamp messages.Stamp) (fatal bool, err e
 		return false, o.closed
 	}
 	q := &o.lanes[at]
-	if bound := o.bound(at, it); q.cost+size > bound {
+	if bound := o.bound(at, it); q.cost+size+itemBytes > bound {
 		return it.system(), fmt.Errorf("%s %w: %d of %d bytes", at, ErrBusy, q.cost, bound)
 	}
 	b := q.room(at, size)

@@ -107,7 +107,7 @@ var _ = Describe("A node in another process", func() {
 		_, err := a.links.Connected(ctx, far.addr)
 		Expect(err).NotTo(HaveOccurred())
 		p, watcher := spawn(a, "w")
-		a.system.Root.Send(watcher, &watchPlease{far.pid("p")})
+		watch(ctx, a, watcher, far.pid("p"))
 		Expect(double(a, far.pid("p"), 1)).To(Equal(int64(2)))
 		far.signal(syscall.SIGKILL)
 		Eventually(ctx, p.all).WithTimeout(time.Second).Should(Equal([]any{"p AddressTerminated"}))
@@ -131,7 +131,8 @@ var _ = Describe("A node in another process", func() {
 		}
 		a.system.Root.Send(askerPID, &askPlease{far.pid("p"), payload})
 		Eventually(ctx, asker.all).Should(ContainElement(HaveField("Reason", MatchError(link.ErrBusy))), "the sender is told")
-		Expect(double(a, far.pid("p"), 1)).To(HaveField("Code", messages.Refused_BUSY), "requests fail quickly")
+		request := a.system.Root.RequestFuture(far.pid("p"), payload, time.Hour)
+		Expect(request.Result()).To(HaveField("Code", messages.Refused_BUSY), "requests fail quickly")
 		Expect(heap()-before).To(BeNumerically("<", 16<<20), "of 40 MB sent, what is held is bounded")
 		Expect(queued(a, "far")).To(BeNumerically("<=", 4<<20))
 
@@ -172,12 +173,16 @@ var _ = Describe("A thousand reconnects", Label("LINK-5"), func() {
 		b := start(w, "b", true, eager)
 		a := start(w, "a", false, eager)
 		reconnect := func(times int) {
-			for range times {
-				_, err := a.links.Connected(ctx, b.addr())
-				Expect(err).NotTo(HaveOccurred())
-				ended, end := sessionsOf(a), []*node{a, b}[GinkgoRandomSeed()%2]
-				end.links.Disconnect(map[*node]identity.NodeID{a: b.id, b: a.id}[end], context.Canceled)
-				Eventually(ctx, func() float64 { return sessionsOf(a) }).WithPolling(time.Millisecond).Should(BeNumerically(">", ended))
+			for i := range times {
+				join(ctx, a, b)
+				before, end, other := sessionsOf(a), a, b
+				if i%2 == 0 {
+					end, other = b, a
+				}
+				Eventually(ctx, func() float64 {
+					end.links.Disconnect(other.id, context.Canceled)
+					return sessionsOf(a)
+				}).WithPolling(time.Millisecond).Should(BeNumerically(">", before))
 			}
 		}
 		reconnect(20)

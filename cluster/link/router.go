@@ -193,7 +193,9 @@ func (l *Links) own(s messages.Stamp) messages.Stamp {
 func (l *Links) undelivered(sender *actor.PID, u *Undelivered) {
 	l.total.refusedOut.Add(1)
 	if sender == nil {
-		l.cfg.Log.Debug("message undelivered", "node", u.Target.Address, "target", u.Target.Id, "err", u.Reason)
+		if more, ok := l.unheard.allow(l.cfg.Now()); ok {
+			l.cfg.Log.Debug("message undelivered", "node", u.Target.Address, "target", u.Target.Id, "err", u.Reason, "more", more)
+		}
 		l.cfg.System.EventStream.Publish(&actor.DeadLetterEvent{PID: u.Target, Message: u.Message})
 		return
 	}

@@ -157,10 +157,7 @@ func (t *tcp) authenticate(ctx context.Context, conn *tls.Conn) (*peerConn, func
 }
 
 func (t *tcp) refuse(remote net.Addr, err error) {
-	t.mu.Lock()
-	more, ok := t.refused.allow(t.now())
-	t.mu.Unlock()
-	if ok {
+	if more, ok := t.refused.allow(t.now()); ok {
 		t.log.Warn("connection refused", "remote", remote.String(), "err", err, "more", more)
 	}
 }
