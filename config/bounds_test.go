@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -34,4 +35,19 @@ var _ = Describe("Reading a file is bounded", func() {
 		Entry("brackets that would exhaust a parser's stack", "node.toml", "\nroles = "+strings.Repeat("[", 500_000), "node.toml:2: is nested over 32 levels"),
 		Entry("keys in keys in TOML", "node.toml", strings.Repeat("a.", 500)+"a = 1", "node.toml:1: is nested over 32 levels"),
 	)
+
+	It("and it tells the first twenty mistakes", func() {
+		_, err := config.LoadNode(write("node.yaml", unknownKeys(50)), home(), nil)
+		Expect(strings.Split(err.Error(), "\n")).To(HaveLen(21))
+		Expect(err).To(MatchError(HaveSuffix("\nand 30 more")))
+	})
 })
+
+// unknownKeys returns a file of n keys that nobody knows.
+func unknownKeys(n int) string {
+	var file strings.Builder
+	for i := range n {
+		fmt.Fprintf(&file, "key-of-nothing-%d: 1\n", i)
+	}
+	return file.String()
+}

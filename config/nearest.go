@@ -7,9 +7,15 @@ import (
 	"github.com/agext/levenshtein"
 )
 
+// maxWord is the greatest length of a word that is compared; longer ones are no slip of a finger.
+const maxWord = 64
+
 // nearest returns the candidate that someone who typed word most likely meant, or "". A dotted candidate is also
 // compared by its last part, so that heartbeat finds lease.heartbeat.
 func nearest(word string, candidates []string) string {
+	if len(word) > maxWord {
+		return ""
+	}
 	word = strings.ToLower(word)
 	best, least := "", len(word)/3+2
 	for _, candidate := range candidates {

@@ -61,11 +61,17 @@ type InvalidError struct {
 	Problems []Problem
 }
 
-// Error returns one line for each problem.
+// maxTold is how many problems an error message lists.
+const maxTold = 20
+
+// Error returns one line for each problem, for the first twenty of them.
 func (e *InvalidError) Error() string {
-	lines := make([]string, len(e.Problems))
-	for i, problem := range e.Problems {
-		lines[i] = problem.String()
+	var lines []string
+	for _, problem := range e.Problems[:min(len(e.Problems), maxTold)] {
+		lines = append(lines, problem.String())
+	}
+	if more := len(e.Problems) - maxTold; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(lines, "\n")
 }
