@@ -64,9 +64,9 @@ func (w *Worker) answer(p *process, t frameType, payload []byte) error {
 	}
 	switch t {
 	case frameStdout:
-		pass(r.io.Stdout, payload)
+		r.pass(r.io.Stdout, payload)
 	case frameStderr:
-		pass(r.io.Stderr, payload)
+		r.pass(r.io.Stderr, payload)
 	case framePull:
 		go feed(p, r)
 	case frameNeed:
@@ -86,9 +86,9 @@ func (w *Worker) answer(p *process, t frameType, payload []byte) error {
 }
 
 // pass hands output to its receiver. What a receiver does not want is its own affair: the guest goes on.
-func pass(to io.Writer, data []byte) {
+func (r *run) pass(to io.Writer, data []byte) {
 	if to != nil {
-		_, _ = to.Write(data)
+		r.output.use(func() { _, _ = to.Write(data) })
 	}
 }
 
@@ -97,9 +97,11 @@ func feed(p *process, r *run) {
 	buf := make([]byte, chunkBytes)
 	var n int
 	var err error
-	for n == 0 && err == nil {
-		n, err = r.io.Stdin.Read(buf)
-	}
+	r.input.use(func() {
+		for n == 0 && err == nil {
+			n, err = r.io.Stdin.Read(buf)
+		}
+	})
 	_, _ = p.requests.Write(appendData(nil, r.number, err != nil, buf[:n])) // a dead process needs no input
 }
 

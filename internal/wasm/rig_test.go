@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -156,7 +157,14 @@ func stopPromptly(ctx context.Context, w *wasm.Worker, outcome <-chan wasm.Outco
 // promised is 100 ms, and as much again for the scheduler of a machine that runs other tests.
 const promised = 200 * time.Millisecond
 
-func alive(pid int) bool { return pid > 0 && syscall.Kill(pid, 0) == nil }
+// alive reports whether a process runs; one that is dead and waits to be reaped does not.
+func alive(pid int) bool {
+	if pid <= 0 || syscall.Kill(pid, 0) != nil {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err != nil || !strings.Contains(string(stat), ") Z ")
+}
 
 // errnos of WASI, as a script reports them.
 const (

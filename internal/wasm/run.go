@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,7 +13,7 @@ var (
 	errClosed = errors.New("the slot is closed")
 )
 
-// run is a request under way. Its fields below the line belong to the worker's lock.
+// run is a request under way. The second group of fields belongs to the worker's lock.
 type run struct {
 	req    Request
 	io     IO
@@ -25,7 +26,28 @@ type run struct {
 	waiting   chan struct{}     // not nil while it waits for its turn to load; closed to stop it
 	release   func(loaded bool) // not nil while others wait for it
 	timer     *time.Timer
+
+	output, input gate // of the streams in io
 }
+
+// gate lets one goroutine at a time use something until it is shut, without making who shuts it wait.
+type gate struct{ state atomic.Int32 }
+
+const (
+	gateOpen = iota
+	gateUsed
+	gateShut
+)
+
+// use calls f unless the gate is shut.
+func (g *gate) use(f func()) {
+	if g.state.CompareAndSwap(gateOpen, gateUsed) {
+		f()
+		g.state.CompareAndSwap(gateUsed, gateOpen)
+	}
+}
+
+func (g *gate) shut() { g.state.Store(gateShut) }
 
 // valid refuses what no guest can be given.
 func (r *run) valid() error {

@@ -211,7 +211,7 @@ func (w *Worker) Stop(reason StopReason) {
 	}
 }
 
-// lastWords is how long a killed process has to hand over what is in its pipe; only a blocked receiver needs that long.
+// lastWords is how long a killed process has to hand over what is in its pipe; only a blocked receiver needs longer.
 const lastWords = 50 * time.Millisecond
 
 // stop ends a run: one that waits for its turn to load is told so, anything else is killed with its process.
@@ -232,8 +232,8 @@ func (w *Worker) stop(r *run, reason StopReason, limit string) {
 		close(waiting) // the goroutine that waits finishes the run
 	case p != nil:
 		p.kill() // the reader sees the end, and finishes the run
-		time.AfterFunc(lastWords, func() { w.finish(r, r.stopped()) })
 	}
+	time.AfterFunc(lastWords, func() { w.finish(r, r.stopped()) }) // where one of them, or the start of a process, takes too long
 }
 
 // finish tells the outcome of r, once.
@@ -251,6 +251,8 @@ func (w *Worker) finish(r *run, o Outcome) {
 	if release != nil {
 		release(false)
 	}
+	r.output.shut()
+	r.input.shut()
 	r.done(o)
 }
 

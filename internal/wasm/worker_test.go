@@ -4,8 +4,10 @@ package wasm_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -118,6 +120,16 @@ var _ = Describe("A slot and its worker process", Label("RUN-2"), func() {
 		Eventually(ctx, w.PID).Should(BeZero())
 		works(ctx)
 	})
+	It("loses its process, and nothing else, to a guest that floods what is no linear memory", func(ctx SpecContext) {
+		if wasm.RaceEnabled {
+			Skip("the race detector maps more memory than a process could be held to")
+		}
+		small := r.slot(func(c *wasm.Config) { c.Caps.MemoryBytes, c.ProcessMemory = 64<<20, 256<<20 })
+		o := run(ctx, small, r.request(Script([]Step{Forever(GrowTable(1 << 20))})))
+		Expect(o.Kind).To(Equal(wasm.Crashed))
+		Expect(o.Message).To(ContainSubstring("memory"))
+		Expect(run(ctx, small, r.request(wasm.Noop())).Succeeded()).To(BeTrue())
+	})
 	It("says what is wrong when no process can be started", func(ctx SpecContext) {
 		broken := r.slot(func(c *wasm.Config) { c.Exe = filepath.Join(r.dir, "nothing") })
 		o := run(ctx, broken, r.request(wasm.Noop()))
@@ -148,7 +160,21 @@ var _ = Describe("A slot and its worker process", Label("RUN-2"), func() {
 		Expect(openFiles(proc)).To(HaveEach(Or(HavePrefix("pipe:"), Equal("/dev/null"), HavePrefix("anon_inode:"))))
 		Expect(os.ReadFile(proc + "/limits")).To(ContainSubstring("Max core file size        0                    0"))
 	})
-	It("ends its process with the node, also in an endless loop", func(ctx SpecContext) {
+	It("does not outlive its node, also in an endless loop", func(ctx SpecContext) {
+		node := exec.CommandContext(ctx, os.Args[0])
+		node.Env = append(os.Environ(), nodeMark+"="+r.request(spinning()).Module)
+		said, err := node.StdoutPipe()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(node.Start()).To(Succeed())
+		var pid int
+		_, err = fmt.Fscan(said, &pid)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(alive(pid)).To(BeTrue())
+		Expect(node.Process.Kill()).To(Succeed())
+		Expect(node.Wait()).To(HaveOccurred())
+		Eventually(ctx, func() bool { return alive(pid) }).WithTimeout(10 * time.Second).Should(BeFalse())
+	})
+	It("ends with Close, also in an endless loop", func(ctx SpecContext) {
 		var out collected
 		w.Run(r.request(Script([]Step{Print("begun"), Forever()})), wasm.IO{Stdout: &out}, func(wasm.Outcome) {})
 		Eventually(ctx, out.String).WithTimeout(10 * time.Second).Should(Equal("begun"))

@@ -36,9 +36,10 @@ const (
 	opI32Add      = 0x6a
 	opI32LtU      = 0x49
 
-	typeI32   = 0x7f
-	typeI64   = 0x7e
-	blockVoid = 0x40
+	typeI32     = 0x7f
+	typeI64     = 0x7e
+	typeFuncref = 0x70
+	blockVoid   = 0x40
 )
 
 // Memory layout of a script: results of calls from 0 on, strings above.
@@ -86,6 +87,7 @@ type builder struct {
 	results int
 	memory  uint32 // pages
 	start   string
+	table   bool
 	wrong   bool // import fd_write with parameters it does not have
 }
 
@@ -140,6 +142,9 @@ func (b *builder) module() []byte {
 	m = appendSection(m, 1, b.types())
 	m = appendSection(m, 2, b.importSection())
 	m = appendSection(m, 3, []byte{1, 0})
+	if b.table {
+		m = appendSection(m, 4, []byte{1, typeFuncref, 0, 0})
+	}
 	m = appendSection(m, 5, binary.AppendUvarint([]byte{1, 0}, uint64(b.memory)))
 	m = appendSection(m, 7, b.exports())
 	body := append([]byte{0}, b.code...) // no locals

@@ -225,6 +225,16 @@ func TryGrow(pages int64) Step {
 	}
 }
 
+// GrowTable asks for n more elements of a table, and does not care.
+func GrowTable(n int64) Step {
+	return func(b *builder) {
+		b.table = true
+		b.op(0xd0, typeFuncref) // ref.null func
+		b.i32(n)
+		b.op(0xfc, 0x0f, 0, opDrop) // table.grow
+	}
+}
+
 // Touch writes to the first byte of each page of memory from one number up to another, so that the system has to provide them.
 func Touch(from, to int64) Step {
 	return func(b *builder) {
