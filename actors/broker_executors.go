@@ -131,7 +131,8 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		b.awaitReconnect(ctx, m)
 		return
 	}
-	b.lose(ctx, m, "it stopped")
+	b.log.Info("executor left", "executor", m.Name, "node", m.ID, "attempts", len(m.live))
+	b.letGo(ctx, m, roster.Left, "it stopped")
 }
 
 func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
@@ -150,12 +151,17 @@ func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
 // lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
 func (b *Broker) lose(ctx actor.Context, m *member, why string) {
 	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
+	b.letGo(ctx, m, roster.Lost, why)
+}
+
+// letGo takes an executor out of the crew and tells the jobs it had in hand.
+func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string) {
 	ids := m.jobs()
 	b.crew.leave(m)
 	for id := range m.reserved {
 		b.requeue(ctx, id)
 	}
-	b.noteExecutor(ctx, m, roster.Lost, why)
+	b.noteExecutor(ctx, m, standing, why)
 	for _, id := range ids {
 		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, At: b.hybrid()})
 	}

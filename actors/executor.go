@@ -39,6 +39,7 @@ type Executor struct {
 	runners   []*runnerSlot
 	waiting   []*deployment
 	hands     map[job.Name]*deployment // everything deployed and not answered yet
+	finished  int                      // how many of them are
 	pace      pace
 	told      uint32 // the window that home knows
 	ticker    *time.Timer

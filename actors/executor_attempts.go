@@ -23,7 +23,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 	case err != nil:
 		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
 		return
-	case len(e.hands)-e.unanswered() >= maxWindow(e.Slots):
+	case len(e.hands)-e.finished >= maxWindow(e.Slots):
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
@@ -44,17 +44,6 @@ func laterThan(queued, d *deployment) int {
 
 func (e *Executor) decline(ctx actor.Context, a *messages.AttemptName, why string) {
 	e.send(ctx, &messages.AttemptDeclined{Attempt: a, Reason: why})
-}
-
-// unanswered counts the results that wait for the broker's word.
-func (e *Executor) unanswered() int {
-	n := 0
-	for _, d := range e.hands {
-		if d.result != nil {
-			n++
-		}
-	}
-	return n
 }
 
 // dispatch gives waiting attempts to idle runners.
@@ -78,6 +67,7 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 	e.pace.took(msg.took)
 	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
 		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
+		e.finished++
 		e.sendResult(ctx, d)
 	} else {
 		delete(e.hands, msg.name) // stopped: nobody waits for it
@@ -99,6 +89,7 @@ func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswere
 		return
 	}
 	delete(e.hands, n)
+	e.finished--
 	if !msg.GetAccepted() {
 		e.log.Warn("result rejected", "job", n.Job, "attempt", n.N, "reason", msg.GetWhy(), "winner", msg.GetWinner().GetN())
 	}

@@ -107,8 +107,8 @@ func (g *Gateway) submit(ctx actor.Context, msg *messages.SubmitJob) {
 		return
 	}
 	id := job.ID(msg.GetJob())
-	if msg.GetWatch() {
-		g.watch(id, ctx.Sender())
+	if msg.GetWatch() && !g.watch(ctx, id) {
+		return
 	}
 	g.pass(ctx, &submission{id, spec, seen})
 }
@@ -133,8 +133,8 @@ func (g *Gateway) show(ctx actor.Context, msg *messages.JobRequest) {
 	if !ok {
 		return
 	}
-	if msg.GetWatch() {
-		g.watch(job.ID(msg.GetJob()), ctx.Sender())
+	if msg.GetWatch() && !g.watch(ctx, job.ID(msg.GetJob())) {
+		return
 	}
 	g.pass(ctx, &showJob{msg.GetJob(), seen})
 }
@@ -209,10 +209,24 @@ func (g *Gateway) moved(ctx actor.Context, j job.Job) {
 	}
 }
 
-func (g *Gateway) watch(id job.ID, who *actor.PID) {
-	if !slices.ContainsFunc(g.watchers[id], who.Equal) {
-		g.watchers[id] = append(g.watchers[id], who)
+// maxWatched bounds the jobs that clients watch, and maxWatchers those who watch one.
+const (
+	maxWatched  = 1 << 20
+	maxWatchers = 64
+)
+
+// watch has the sender told of a job from now on, or refuses.
+func (g *Gateway) watch(ctx actor.Context, id job.ID) bool {
+	ws, who := g.watchers[id], ctx.Sender()
+	switch {
+	case slices.ContainsFunc(ws, who.Equal):
+	case len(ws) >= maxWatchers || len(g.watchers) >= maxWatched:
+		ctx.Respond(busy(string(id)))
+		return false
+	default:
+		g.watchers[id] = append(ws, who)
 	}
+	return true
 }
 
 // forget drops what a node that left was watching.
