@@ -1,0 +1,331 @@
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/config"
+	"github.com/urbancompute/ucp/internal/job"
+)
+
+// jobOutput is a job in JSON.
+type jobOutput struct {
+	ID         string            `json:"id"`
+	Name       string            `json:"name"`
+	State      string            `json:"state"`
+	Waiting    string            `json:"waiting,omitempty"`
+	Created    instant           `json:"created"`
+	Submitter  string            `json:"submitter"`
+	Owner      string            `json:"owner"`
+	OwnerName  string            `json:"owner_name,omitempty"`
+	Module     string            `json:"module"`
+	Args       []string          `json:"args"`
+	Labels     map[string]string `json:"labels"`
+	Priority   uint8             `json:"priority"`
+	Retries    uint32            `json:"retries"`
+	Failures   uint32            `json:"failures"`
+	Cancel     *cancelOutput     `json:"cancel,omitempty"`
+	Verdict    *verdictOutput    `json:"verdict,omitempty"`
+	Result     *resultOutput     `json:"result,omitempty"`
+	Attempts   []attemptOutput   `json:"attempts"`
+	Rejections []rejectionOutput `json:"rejections"`
+}
+
+type cancelOutput struct {
+	By string  `json:"by"`
+	At instant `json:"at"`
+}
+
+type verdictOutput struct {
+	Kind         string  `json:"kind"`
+	Attempt      uint32  `json:"attempt,omitempty"`
+	Executor     string  `json:"executor,omitempty"`
+	ExecutorName string  `json:"executor_name,omitempty"`
+	Reason       string  `json:"reason,omitempty"`
+	At           instant `json:"at"`
+}
+
+type attemptOutput struct {
+	Attempt      uint32  `json:"attempt"`
+	Ownership    string  `json:"ownership"`
+	Executor     string  `json:"executor"`
+	ExecutorName string  `json:"executor_name,omitempty"`
+	State        string  `json:"state"`
+	Note         string  `json:"note,omitempty"`
+	Lease        uint64  `json:"lease"`
+	Placed       instant `json:"placed"`
+	Ended        instant `json:"ended"`
+}
+
+type rejectionOutput struct {
+	Attempt      uint32  `json:"attempt"`
+	Ownership    string  `json:"ownership"`
+	Executor     string  `json:"executor"`
+	ExecutorName string  `json:"executor_name,omitempty"`
+	Why          string  `json:"why"`
+	Digest       string  `json:"digest,omitempty"` // equal or different, if there is an accepted one
+	At           instant `json:"at"`
+}
+
+type resultOutput struct {
+	Kind     string       `json:"kind"`
+	ExitCode *uint32      `json:"exit_code,omitempty"`
+	Message  string       `json:"message,omitempty"`
+	Trap     string       `json:"trap,omitempty"`
+	Limit    string       `json:"limit,omitempty"`
+	Digest   string       `json:"digest"`
+	Stdout   streamOutput `json:"stdout"`
+	Stderr   streamOutput `json:"stderr"`
+	Outputs  []fileOutput `json:"outputs"`
+	Missing  []string     `json:"missing"`
+	Compile  millis       `json:"compile_ms"`
+	Run      millis       `json:"run_ms"`
+}
+
+type streamOutput struct {
+	Bytes     uint64 `json:"bytes"`
+	Digest    string `json:"digest,omitempty"`
+	Truncated bool   `json:"truncated"`
+}
+
+type fileOutput struct {
+	Path   string `json:"path"`
+	Bytes  uint64 `json:"bytes"`
+	Digest string `json:"digest"`
+}
+
+func jobOutputOf(c client.Change) jobOutput {
+	j, t := c.Job, c.Job.Current()
+	out := jobOutput{
+		ID: string(j.ID), Name: j.Spec.Name, State: string(j.State()), Created: instant(j.Created), Submitter: j.Spec.Submitter,
+		Owner: t.Node, OwnerName: c.Names[t.Node], Module: hex.EncodeToString(j.Spec.Module.Digest[:]), Args: j.Spec.Args,
+		Labels: j.Spec.Needs.Labels, Priority: j.Spec.Priority, Retries: j.Spec.Retries, Failures: t.Failures,
+		Attempts: []attemptOutput{}, Rejections: []rejectionOutput{},
+	}
+	if !j.State().Terminal() {
+		out.Waiting = firstOf(c.Waiting, t.Waiting)
+	}
+	if j.Cancel != nil {
+		out.Cancel = &cancelOutput{j.Cancel.By, instant(j.Cancel.At)}
+	}
+	for _, t := range j.Tenures {
+		for _, at := range t.Attempts {
+			out.Attempts = append(out.Attempts, attemptOutputOf(at, c))
+		}
+		for _, r := range t.Rejected {
+			out.Rejections = append(out.Rejections, rejectionOutputOf(r, c))
+		}
+	}
+	if v := t.Verdict; v != nil {
+		out.Verdict = &verdictOutput{v.Kind.String(), v.Attempt.N, v.Executor, c.Names[v.Executor], v.Reason, instant(v.At)}
+		out.Result = resultOutputOf(v.Result)
+	}
+	return out
+}
+
+func attemptOutputOf(at client.Attempt, c client.Change) attemptOutput {
+	return attemptOutput{
+		Attempt: at.Name.N, Ownership: at.Name.Owner.String(), Executor: at.Executor, ExecutorName: c.Names[at.Executor],
+		State: at.State.String(), Note: at.Note, Lease: at.Lease, Placed: instant(at.Placed), Ended: instant(at.Ended),
+	}
+}
+
+func rejectionOutputOf(r client.Rejection, c client.Change) rejectionOutput {
+	out := rejectionOutput{
+		Attempt: r.Attempt.N, Ownership: r.Attempt.Owner.String(), Executor: r.Executor, ExecutorName: c.Names[r.Executor],
+		Why: r.Why.String(), At: instant(r.At),
+	}
+	switch r.Why {
+	case job.EqualDigest:
+		out.Digest = "equal"
+	case job.DifferentDigest:
+		out.Digest = "different"
+	case job.UnknownAttempt, job.AfterVerdict:
+	}
+	return out
+}
+
+func resultOutputOf(r *client.Result) *resultOutput {
+	if r == nil {
+		return nil
+	}
+	out := &resultOutput{
+		Kind: r.Kind.String(), Message: r.Message, Trap: r.Trap, Limit: r.Limit, Digest: hex.EncodeToString(r.Digest[:]),
+		Stdout: streamOutputOf(r.Stdout, r.Truncated.Stdout), Stderr: streamOutputOf(r.Stderr, r.Truncated.Stderr),
+		Outputs: []fileOutput{}, Missing: r.Missing, Compile: millis(r.Compile), Run: millis(r.Run),
+	}
+	if r.Kind == job.Exited || r.Kind == job.LimitHit && r.Trap == "" {
+		out.ExitCode = &r.ExitCode
+	}
+	for _, f := range r.Outputs {
+		out.Outputs = append(out.Outputs, fileOutput{f.Path, f.Blob.Size, hex.EncodeToString(f.Blob.Digest[:])})
+	}
+	return out
+}
+
+func streamOutputOf(b client.Blob, truncated bool) streamOutput {
+	out := streamOutput{Bytes: b.Size, Truncated: truncated}
+	if b.Size > 0 {
+		out.Digest = hex.EncodeToString(b.Digest[:])
+	}
+	return out
+}
+
+// short is the part of a job's id that tells it from others.
+func (j jobOutput) short() string {
+	id, _, _ := strings.Cut(j.ID, "-")
+	return id
+}
+
+// executor is where the job runs, or ran last.
+func (j jobOutput) executor() string {
+	switch {
+	case j.Verdict != nil && j.Verdict.Executor != "":
+		return firstOf(j.Verdict.ExecutorName, j.Verdict.Executor)
+	case len(j.Attempts) > 0:
+		last := j.Attempts[len(j.Attempts)-1]
+		return firstOf(last.ExecutorName, last.Executor)
+	}
+	return ""
+}
+
+// note is what a line of a list has room for.
+func (j jobOutput) note() string {
+	switch {
+	case j.Waiting != "":
+		return "waiting: " + j.Waiting
+	case j.Verdict != nil && j.Verdict.Reason != "":
+		return j.Verdict.Reason
+	case len(j.Rejections) > 0:
+		return fmt.Sprintf("%d late results rejected", len(j.Rejections))
+	}
+	return ""
+}
+
+// writeJob tells a job's story.
+func writeJob(w io.Writer, j jobOutput, now time.Time) error {
+	rows := [][]string{
+		{"job", j.ID}, {"name", j.Name}, {"state", j.State}, {"waiting", j.Waiting},
+		{"submitted", fmt.Sprintf("%s, %s ago, by %s", j.Created.time().Format(time.RFC3339), j.Created.age(now), firstOf(j.Submitter, "nobody"))},
+		{"owner", firstOf(j.OwnerName, j.Owner)},
+		{"arguments", strings.Join(j.Args, " ")}, {"labels", labelsText(j.Labels)},
+		{"retries", fmt.Sprintf("%d of %d used", min(j.Failures, j.Retries), j.Retries)},
+		{"cancel", j.cancelText()}, {"verdict", j.verdictText()},
+	}
+	rows = append(rows, j.Result.rows()...)
+	var told [][]string
+	for _, row := range rows {
+		if row[1] != "" {
+			told = append(told, row)
+		}
+	}
+	if err := table(w, told...); err != nil {
+		return err
+	}
+	return j.writeHistory(w)
+}
+
+func (j jobOutput) cancelText() string {
+	if j.Cancel == nil {
+		return ""
+	}
+	return "asked for by " + j.Cancel.By
+}
+
+func (j jobOutput) verdictText() string {
+	v := j.Verdict
+	switch {
+	case v == nil:
+		return ""
+	case v.Kind == job.Accepted.String():
+		return fmt.Sprintf("accepted: attempt %d on %s", v.Attempt, firstOf(v.ExecutorName, v.Executor))
+	case v.Reason == "":
+		return v.Kind
+	}
+	return v.Kind + ": " + v.Reason
+}
+
+func (r *resultOutput) rows() [][]string {
+	if r == nil {
+		return nil
+	}
+	how := r.Kind
+	if r.ExitCode != nil {
+		how = fmt.Sprintf("%s with %d", how, *r.ExitCode)
+	}
+	rows := [][]string{
+		{"result", how}, {"message", r.Message}, {"limit", r.Limit},
+		{"stdout", r.Stdout.text()}, {"stderr", r.Stderr.text()},
+		{"took", fmt.Sprintf("%s, and %s to load the module", brief(r.Run), brief(r.Compile))},
+	}
+	for _, f := range r.Outputs {
+		rows = append(rows, []string{"output", fmt.Sprintf("%s, %s", f.Path, config.Size(f.Bytes))}) //nolint:gosec // a file's size
+	}
+	for _, m := range r.Missing {
+		rows = append(rows, []string{"missing", m})
+	}
+	for line := range strings.Lines(r.Trap) {
+		rows = append(rows, []string{"trap", line})
+	}
+	return rows
+}
+
+func (s streamOutput) text() string {
+	if s.Truncated {
+		return fmt.Sprintf("%d bytes, cut at the limit", s.Bytes)
+	}
+	return fmt.Sprintf("%d bytes", s.Bytes)
+}
+
+// brief is a duration with the digits that matter.
+func brief(m millis) string {
+	d := time.Duration(m)
+	switch {
+	case d >= time.Second:
+		return d.Round(10 * time.Millisecond).String()
+	case d >= time.Millisecond:
+		return d.Round(100 * time.Microsecond).String()
+	}
+	return d.Round(time.Microsecond).String()
+}
+
+// writeHistory lists the attempts and the results that came too late.
+func (j jobOutput) writeHistory(w io.Writer) error {
+	if len(j.Attempts) > 0 {
+		rows := [][]string{{"ATTEMPT", "EXECUTOR", "STATE", "PLACED", "TOOK", "NOTE"}}
+		for _, at := range j.Attempts {
+			rows = append(rows, []string{
+				fmt.Sprint(at.Attempt), firstOf(at.ExecutorName, at.Executor), at.State, at.Placed.time().Format(time.RFC3339), at.took(), at.Note,
+			})
+		}
+		if err := section(w, rows); err != nil {
+			return err
+		}
+	}
+	if len(j.Rejections) == 0 {
+		return nil
+	}
+	rows := [][]string{{"REJECTED", "EXECUTOR", "WHY", "AT"}}
+	for _, r := range j.Rejections {
+		rows = append(rows, []string{fmt.Sprintf("attempt %d", r.Attempt), firstOf(r.ExecutorName, r.Executor), r.Why, r.At.time().Format(time.RFC3339)})
+	}
+	return section(w, rows)
+}
+
+func section(w io.Writer, rows [][]string) error {
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return table(w, rows...)
+}
+
+func (at attemptOutput) took() string {
+	if at.Ended.Wall == 0 {
+		return "-"
+	}
+	return brief(millis(at.Ended.time().Sub(at.Placed.time())))
+}
