@@ -35,8 +35,8 @@ race: ## Run the specs in random order under the race detector, without campaign
 	CGO_ENABLED=1 $(GINKGO) -r --race --randomize-all --randomize-suites --label-filter='!campaign && !real' \
 		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m $(if $(CI),--no-color)
 
-real: ## Run the specs that need real processes
-	$(GINKGO) --label-filter=real ./bdd
+real: ## Run the specs that need real processes (label real)
+	$(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=15m $(if $(CI),--no-color)
 
 bench: ## Measure the core (BENCH=Merge picks benchmarks)
 	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...
