@@ -2,6 +2,7 @@ package link
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 )
 
@@ -23,6 +24,8 @@ const (
 
 // version is that of the protocol. Ends of different versions part at once.
 const version = 1
+
+var errVersion = errors.New("peer speaks another version of the link protocol")
 
 const (
 	maxAddresses = 16
@@ -60,7 +63,7 @@ func decodeHello(b []byte) (h hello, err error) {
 	}
 	h.version = r.uvarint(1 << 32)
 	if !r.bad && h.version != version {
-		return hello{}, fmt.Errorf("peer speaks version %d of the link protocol, this node %d: upgrade the older one", h.version, version)
+		return hello{}, fmt.Errorf("%w: it speaks %d, this node %d: upgrade the older one", errVersion, h.version, version)
 	}
 	h.id, h.incarnation = r.uvarint(maxUint64), r.uvarint(maxUint64)
 	for range r.uvarint(maxAddresses) {

@@ -60,7 +60,7 @@ func (l *Links) accept(c carrier) error {
 	l.mu.Unlock()
 	defer l.running.Done()
 	_, err := l.serve(c, false, 0)
-	if errors.Is(err, errMalformed) || errors.Is(err, errSelf) || errors.Is(err, errClone) {
+	if errors.Is(err, errMalformed) || errors.Is(err, errSelf) || errors.Is(err, errClone) || errors.Is(err, errVersion) {
 		l.cfg.Log.Warn("connection refused", "peer", c.Peer().Name, "node", c.Peer().ID, "remote", c.Remote(), "err", err)
 	}
 	return err
@@ -94,7 +94,10 @@ func (l *Links) greet(c carrier, dialed bool, id uint64) (*session, error) {
 // the connection's id before anybody can ask for it.
 func (l *Links) exchange(c carrier, dialed bool, mine *hello) (theirs hello, err error) {
 	if !dialed {
-		if theirs, err = recvHello(c); err != nil {
+		if theirs, err = recvHello(c); errors.Is(err, errVersion) {
+			err = errors.Join(err, send(c, mine.encode())) // so that the other end knows too
+		}
+		if err != nil {
 			return theirs, err
 		}
 		if old, _ := l.session(string(c.Peer().ID)); old != nil && theirs.incarnation < old.incarnation {

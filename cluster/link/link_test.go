@@ -423,9 +423,9 @@ func linkSpecs(newWorld func() world) {
 			p, _ := spawn(b, "p")
 			others := clocks(62)
 			for i := range 20_000 {
-				if i%100 == 0 {
-					o := others[i/100%len(others)]
-					a.clock.Merge(o.Tick()) // a hundredth of the traffic brings news of others
+				if i%10 == 0 {
+					o := others[i/10%len(others)]
+					a.clock.Merge(o.Tick()) // every tenth message comes with news of others
 				}
 				a.system.Root.Send(b.pid("p"), number(int64(i)))
 				if i%5000 == 4999 {
