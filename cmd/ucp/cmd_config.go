@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -10,13 +11,7 @@ import (
 )
 
 func newConfigCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "config",
-		Short: "Show or check the configuration",
-		Args:  cobra.NoArgs,
-	}
-	cmd.AddCommand(newConfigShowCommand(a), newConfigCheckCommand(a))
-	return cmd
+	return group("config", "Show or check the configuration", newConfigShowCommand(a), newConfigCheckCommand(a))
 }
 
 func newConfigShowCommand(a *app) *cobra.Command {
@@ -31,12 +26,9 @@ Without FILE it is the file that "ucp node" would read: UCP_CONFIG, or else node
 		RunE: func(cmd *cobra.Command, args []string) error {
 			resolved, err := config.Resolve(nodeFileOf(a, chosenFile(file, args)), a.env, config.FlagOverrides(cmd.Flags()))
 			if err != nil {
-				return err
+				return usageError{err}
 			}
-			if a.json() {
-				return a.printJSON(resolved)
-			}
-			return resolved.WriteText(a.stdout)
+			return a.print(resolved, resolved.WriteText)
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "file that describes the node, as \"ucp node\" takes it")
@@ -88,17 +80,23 @@ type fileProblem struct {
 
 func checkFile(a *app, path string) error {
 	checked, err := config.Check(path, a.env)
+	if err == nil {
+		return a.print(foundIn(path, checked, nil), func(w io.Writer) error { return writeChecked(w, path, checked) })
+	}
 	if a.json() {
-		return errors.Join(a.printJSON(foundIn(path, checked, err)), err)
+		if err := a.print(foundIn(path, checked, err), nil); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	return usageError{err}
+}
+
+func writeChecked(w io.Writer, path string, checked config.Checked) error {
+	what := fmt.Sprintf("a cluster file of %d nodes for", len(checked.Nodes))
+	if checked.Kind == config.NodeFile {
+		what = fmt.Sprintf("the node %s of", checked.Nodes[0].Name)
 	}
-	if checked.Kind == config.ClusterFile {
-		_, err = fmt.Fprintf(a.stdout, "%s is right: a cluster file for the network %s with %d nodes\n", path, checked.Network, len(checked.Nodes))
-		return err
-	}
-	_, err = fmt.Fprintf(a.stdout, "%s is right: the node %s of the network %s\n", path, checked.Nodes[0].Name, checked.Network)
+	_, err := fmt.Fprintf(w, "%s is right: %s the network %s\n", path, what, checked.Network)
 	return err
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -20,7 +19,6 @@ import (
 // devOptions are what "ucp dev" can be told.
 type devOptions struct {
 	executors, slots, port int
-	logLevel               string
 }
 
 // maxDevExecutors is more than anybody needs in one process.
@@ -46,12 +44,10 @@ other machines. While it runs it is the network that other commands use. Nothing
 	cmd.Flags().IntVar(&o.executors, "executors", 2, "how many executors there are")
 	cmd.Flags().IntVar(&o.slots, "slots", 0, "jobs each executor runs at once (default: what makes one for each CPU core, together)")
 	cmd.Flags().IntVar(&o.port, "port", config.DefaultPort, "port of the broker on 127.0.0.1; 0 takes any that is free")
-	cmd.Flags().StringVar(&o.logLevel, "log-level", "warn", "least severe level that is logged: debug, info, warn or error")
 	return cmd
 }
 
 func (o *devOptions) check() error {
-	var level slog.Level
 	switch {
 	case o.executors < 1 || o.executors > maxDevExecutors:
 		return fmt.Errorf("--executors must be from 1 to %d, not %d", maxDevExecutors, o.executors)
@@ -59,8 +55,6 @@ func (o *devOptions) check() error {
 		return fmt.Errorf("--slots must be from 0 to 4096, not %d", o.slots)
 	case o.port < 0 || o.port > 65535:
 		return fmt.Errorf("--port must be from 0 to 65535, not %d", o.port)
-	case level.UnmarshalText([]byte(o.logLevel)) != nil:
-		return fmt.Errorf("--log-level must be one of debug, info, warn, error, not %q", o.logLevel)
 	}
 	if o.slots == 0 {
 		o.slots = max(1, runtime.NumCPU()/o.executors)
@@ -83,10 +77,7 @@ func runDev(ctx context.Context, a *app, o devOptions) error {
 	if err != nil {
 		return err
 	}
-	err = serveDev(ctx, a, dir, o)
-	if released := hold.Release(); err == nil {
-		err = released
-	}
+	err = unless(serveDev(ctx, a, dir, o), hold.Release())
 	_ = os.Remove(dir) // fails only when somebody else keeps something there
 	return err
 }
@@ -95,12 +86,11 @@ func runDev(ctx context.Context, a *app, o devOptions) error {
 const devPatience = 10 * time.Second
 
 func serveDev(ctx context.Context, a *app, dir string, o devOptions) (err error) {
-	node := config.Node{LogLevel: o.logLevel}
 	starting, cancel := context.WithTimeout(ctx, devPatience)
 	defer cancel()
 	network, err := cluster.StartDev(starting, cluster.DevConfig{
 		Dir: dir, Host: "127.0.0.1", Port: o.port, Executors: o.executors, Slots: o.slots,
-		CacheDir: moduleCache(a), Version: version, Now: time.Now, Log: newLogger(a.stderr, "auto", node.Level()),
+		CacheDir: moduleCache(a), Version: version, Now: time.Now, Log: a.log,
 	})
 	if ctx.Err() != nil && err != nil {
 		return nil // ended while it started
@@ -108,14 +98,14 @@ func serveDev(ctx context.Context, a *app, dir string, o devOptions) (err error)
 	if err != nil {
 		return explainStart(config.Node{Name: "b1", Host: "127.0.0.1", Port: o.port}, err)
 	}
-	defer func() { err = firstOf(err, network.Close()) }()
+	defer func() { err = unless(err, network.Close()) }()
 	selected, err := selectNetwork(ctx, a, "dev", config.Context{
 		Network: "dev", Brokers: []string{network.Address()}, CA: network.Client, Identity: network.Client,
 	}, false)
 	if err != nil {
 		return fmt.Errorf("other commands could not find the network: %w", err)
 	}
-	defer func() { err = firstOf(err, selected.restore(context.WithoutCancel(ctx))) }()
+	defer func() { err = unless(err, selected.restore(context.WithoutCancel(ctx))) }()
 	if err := a.inviteToDev(network.Address(), o); err != nil {
 		return err
 	}
@@ -127,7 +117,8 @@ func serveDev(ctx context.Context, a *app, dir string, o devOptions) (err error)
 	}
 }
 
-func firstOf(err, later error) error {
+// unless returns err, or else what went wrong later.
+func unless(err, later error) error {
 	if err != nil {
 		return err
 	}

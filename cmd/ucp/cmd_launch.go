@@ -28,7 +28,7 @@ A node that dies is started again. While the launch runs, its network is the one
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cluster, err := config.LoadCluster(args[0])
 			if err != nil {
-				return err
+				return usageError{err}
 			}
 			if stop {
 				return stopLaunch(cmd.Context(), a, cluster)

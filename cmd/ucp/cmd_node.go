@@ -72,7 +72,7 @@ func runNode(ctx context.Context, a *app, file string, flags config.Overrides, l
 func serveNode(ctx context.Context, a *app, file string, flags config.Overrides, up func(*cluster.Node) error) error {
 	cfg, err := config.LoadNode(nodeFileOf(a, file), a.env, flags)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 	log, closeLog, err := openLog(cfg, a.stderr)
 	if err != nil {
@@ -181,9 +181,9 @@ type listenFailure struct {
 }
 
 var listenFailures = []listenFailure{
-	{syscall.EADDRINUSE, "another program uses that port", "end that program, or give the node another port"},
-	{syscall.EADDRNOTAVAIL, "it is not an address of this machine", "give the node a host that is"},
-	{syscall.EACCES, "this user may not use that port", "give the node a port from 1024 on"},
+	{syscall.EADDRINUSE, "another program uses that port", "end that program, or give %s another port"},
+	{syscall.EADDRNOTAVAIL, "it is not an address of this machine", "give %s a host that is"},
+	{syscall.EACCES, "this user may not use that port", "give %s a port from 1024 on"},
 }
 
 // listenError says that a node cannot listen where it should.
@@ -193,7 +193,7 @@ type listenError struct {
 }
 
 func (e *listenError) Error() string {
-	return fmt.Sprintf("node %s cannot listen on %s, since %s: %s", e.node, e.address, e.reason, e.advice)
+	return fmt.Sprintf("cannot listen on %s, since %s: %s", e.address, e.reason, fmt.Sprintf(e.advice, "node "+e.node))
 }
 
 func (e *listenError) Unwrap() error { return e.errno }

@@ -2,13 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 
 	"github.com/spf13/cobra"
 )
 
 // version is set by the linker: -ldflags '-X main.version=v1.2.3'.
-var version = "unreleased"
+var version = "unknown"
 
 // versionInfo says what program this is.
 type versionInfo struct {
@@ -24,11 +25,10 @@ func newVersionCommand(a *app) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(*cobra.Command, []string) error {
 			info := versionInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-			if a.json() {
-				return a.printJSON(info)
-			}
-			_, err := fmt.Fprintf(a.stdout, "ucp %s (%s, %s)\n", info.Version, info.Go, info.Platform)
-			return err
+			return a.print(info, func(w io.Writer) error {
+				_, err := fmt.Fprintf(w, "ucp %s (%s, %s)\n", info.Version, info.Go, info.Platform)
+				return err
+			})
 		},
 	}
 }

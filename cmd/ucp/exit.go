@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/config"
 )
 
 // The exit codes of ucp. "ucp run" ends with the module's own code when the module ended by itself.
@@ -73,7 +74,7 @@ func codeOf(verb *cobra.Command, err error) int {
 		return e.code
 	case verb != nil && verb.Name() == runVerb:
 		return exitRun
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
 		return exitUsage
 	case errors.As(err, &none), errors.Is(err, client.ErrUnreachable):
 		return exitNoNetwork
@@ -81,23 +82,3 @@ func codeOf(verb *cobra.Command, err error) int {
 	return exitFailed
 }
 
-// noArguments refuses arguments.
-func noArguments(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%q takes no arguments, not %q", cmd.CommandPath(), args[0])}
-	}
-	return nil
-}
-
-// oneArgument wants exactly one argument, which is what.
-func oneArgument(what string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		switch {
-		case len(args) == 0:
-			return usageError{fmt.Errorf("%q wants %s: %s", cmd.CommandPath(), what, cmd.UseLine())}
-		case len(args) > 1:
-			return usageError{fmt.Errorf("%q wants one argument, %s, and got %q besides", cmd.CommandPath(), what, args[1])}
-		}
-		return nil
-	}
-}

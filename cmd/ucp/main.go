@@ -17,9 +17,6 @@ import (
 	"github.com/urbancompute/ucp/internal/wasm"
 )
 
-// version is set by the linker.
-var version = "unknown"
-
 func main() {
 	if wasm.IsWorker() {
 		wasm.WorkerMain()
@@ -74,6 +71,7 @@ after a timeout and with 125 when it fails itself.`,
 			return cmd.Help()
 		},
 	}
+	root.CompletionOptions.DisableDefaultCmd = true // ours has its own help
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "text", "what to print: text or json")
@@ -93,8 +91,16 @@ func (a *app) commands() []*cobra.Command {
 		newJobCommand(a),
 		node,
 		newStatusCommand(a),
+		newDevCommand(a),
 		newLaunchCommand(a),
+		newDevCommand(a),
+		newConfigCommand(a),
+		newVersionCommand(a),
+		newCompletionCommand(a),
+		newConfigCommand(a),
 		newBenchCommand(a),
+		newVersionCommand(a),
+		newCompletionCommand(a),
 	}
 }
 
