@@ -42,7 +42,7 @@ func (c *Client) Put(ctx context.Context, r io.ReadSeeker) (Blob, error) {
 		return Blob{}, fmt.Errorf("put: %w", err)
 	}
 	b := Blob{Digest: [32]byte(sum.Sum(nil)), Size: uint64(size)} //nolint:gosec // not negative
-	if 0 < size && size <= MaxInline { // none inline cannot be told from not inline
+	if 0 < size && size <= MaxInline {                            // none inline cannot be told from not inline
 		b.Inline = head.Bytes()
 		return b, nil
 	}

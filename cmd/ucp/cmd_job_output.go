@@ -102,10 +102,10 @@ func jobOutputOf(c client.Change) jobOutput {
 	j, t := c.Job, c.Job.Current()
 	out := jobOutput{
 		ID: string(j.ID), Name: j.Spec.Name, State: string(j.State()), Created: instant(j.Created), Submitter: j.Spec.Submitter,
-		Owner: t.Node, OwnerName: c.Names[t.Node], Module: hex.EncodeToString(j.Spec.Module.Digest[:]), Args: j.Spec.Args,
-		Labels: j.Spec.Needs.Labels, Priority: j.Spec.Priority, Retries: j.Spec.Retries, Failures: t.Failures,
+		Owner: t.Node, OwnerName: c.Names[t.Node], Module: hex.EncodeToString(j.Spec.Module.Digest[:]), Priority: j.Spec.Priority, Retries: j.Spec.Retries, Failures: t.Failures,
 		Attempts: []attemptOutput{}, Rejections: []rejectionOutput{},
 	}
+	out.Args, out.Labels = append([]string{}, j.Spec.Args...), labelsOf(j.Spec.Needs.Labels)
 	if !j.State().Terminal() {
 		out.Waiting = firstOf(c.Waiting, t.Waiting)
 	}
@@ -125,6 +125,14 @@ func jobOutputOf(c client.Change) jobOutput {
 		out.Result = resultOutputOf(v.Result)
 	}
 	return out
+}
+
+// labelsOf makes no labels an empty object in JSON, not null.
+func labelsOf(labels map[string]string) map[string]string {
+	if labels == nil {
+		return map[string]string{}
+	}
+	return labels
 }
 
 func attemptOutputOf(at client.Attempt, c client.Change) attemptOutput {
@@ -156,7 +164,7 @@ func resultOutputOf(r *client.Result) *resultOutput {
 	out := &resultOutput{
 		Kind: r.Kind.String(), Message: r.Message, Trap: r.Trap, Limit: r.Limit, Digest: hex.EncodeToString(r.Digest[:]),
 		Stdout: streamOutputOf(r.Stdout, r.Truncated.Stdout), Stderr: streamOutputOf(r.Stderr, r.Truncated.Stderr),
-		Outputs: []fileOutput{}, Missing: r.Missing, Compile: millis(r.Compile), Run: millis(r.Run),
+		Outputs: []fileOutput{}, Missing: append([]string{}, r.Missing...), Compile: millis(r.Compile), Run: millis(r.Run),
 	}
 	if r.Kind == job.Exited || r.Kind == job.LimitHit && r.Trap == "" {
 		out.ExitCode = &r.ExitCode

@@ -63,11 +63,8 @@ func nodesOf(nodes []client.Node) []nodeOutput {
 	for i, n := range nodes {
 		list[i] = nodeOutput{
 			ID: n.ID, Name: n.Name, Roles: n.Roles, State: n.State, Reason: n.Reason, Home: n.Home, HomeName: names[n.Home],
-			Slots: n.Slots, Used: n.Used, Labels: n.Labels, Address: n.Address, Lease: n.Lease,
+			Slots: n.Slots, Used: n.Used, Labels: labelsOf(n.Labels), Address: n.Address, Lease: n.Lease,
 			Changed: instant(vclock.Hybrid{Wall: n.Seen.UnixMilli()}),
-		}
-		if list[i].Labels == nil {
-			list[i].Labels = map[string]string{}
 		}
 	}
 	return list
