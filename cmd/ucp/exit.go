@@ -81,4 +81,3 @@ func codeOf(verb *cobra.Command, err error) int {
 	}
 	return exitFailed
 }
-
