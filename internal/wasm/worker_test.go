@@ -141,6 +141,21 @@ var _ = Describe("A slot and its worker process", Label("RUN-2"), func() {
 		Eventually(ctx, start(w, r.request(Script([]Step{Print("hello")})), wasm.IO{Stdin: input})).WithTimeout(10 * time.Second).Should(Receive())
 		Expect(input.reads).To(BeZero())
 	})
+	It("lets a guest wait for input, for a while", func(ctx SpecContext) {
+		Expect(run(ctx, w, r.request(Script([]Step{AwaitInput(time.Hour), Echo()})), "text").stdout).To(Equal("text"))
+		input, later := io.Pipe()
+		DeferCleanup(later.Close)
+		var out collected
+		outcome := start(w, r.request(Script([]Step{AwaitInput(10 * time.Millisecond), Print("none yet"), Echo()})), wasm.IO{Stdin: input, Stdout: &out})
+		Eventually(ctx, out.String).WithTimeout(10 * time.Second).Should(Equal("none yet"))
+		_, err := later.Write([]byte(", now"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(later.Close()).To(Succeed())
+		var o wasm.Outcome
+		Eventually(ctx, outcome).WithTimeout(10 * time.Second).Should(Receive(&o))
+		Expect(o.Succeeded()).To(BeTrue(), o.Message)
+		Expect(out.String()).To(Equal("none yet, now"))
+	})
 	It("delivers what was printed before a pause", func(ctx SpecContext) {
 		var out collected
 		outcome := start(w, r.request(Script([]Step{Print("a"), Sleep(20 * time.Millisecond), Print("b"), Print("c"), Forever()})), wasm.IO{Stdout: &out})

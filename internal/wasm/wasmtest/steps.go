@@ -164,6 +164,17 @@ func Sleep(d time.Duration) Step {
 	}
 }
 
+// AwaitInput waits with poll_oneoff until there is standard input, or a time has passed.
+func AwaitInput(d time.Duration) Step {
+	subs := make([]byte, 96)                            // the clock, then the input
+	binary.LittleEndian.PutUint64(subs[24:], uint64(d)) //nolint:gosec // positive
+	subs[48+8] = 1                                      // fd_read
+	return func(b *builder) {
+		b.call("poll_oneoff", []Arg{I32(int64(b.place(string(subs)))), I32(scratchAt), I32(2), I32(scratchAt + 64)})
+		b.op(opDrop)
+	}
+}
+
 // Exit ends the run with a code.
 func Exit(code uint32) Step { return Call("proc_exit", I32(int64(code))) }
 
