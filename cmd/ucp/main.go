@@ -130,6 +130,7 @@ func firstOf(texts ...string) string {
 // unknownVerb names the nearest verbs.
 func unknownVerb(cmd *cobra.Command, verb string) error {
 	err := fmt.Errorf("unknown command %q of %q", verb, cmd.CommandPath())
+	cmd.SuggestionsMinimumDistance = 2 // what cobra uses itself, and sets only then
 	if near := cmd.SuggestionsFor(verb); len(near) > 0 {
 		return usageError{fmt.Errorf("%w; did you mean %s?", err, strings.Join(near, " or "))}
 	}
