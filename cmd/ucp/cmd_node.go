@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -132,6 +133,9 @@ func startNode(a *app, cfg config.Node, log *slog.Logger) (*cluster.Node, error)
 	if err != nil {
 		return nil, err
 	}
+	if err := canListen(cfg); err != nil {
+		return nil, explainStart(cfg, err)
+	}
 	node, err := cluster.Start(cfg, cluster.Options{Identity: id, Version: version, Log: log, CacheDir: moduleCache(a)})
 	return node, explainStart(cfg, err)
 }
@@ -162,6 +166,18 @@ func moduleCache(a *app) string {
 		return ""
 	}
 	return filepath.Join(dirs.Cache, "modules")
+}
+
+// canListen finds out before anything is started whether the node's address is free, as a rule it is.
+func canListen(cfg config.Node) error {
+	if cfg.Listen() == "" {
+		return nil
+	}
+	listener, err := net.Listen("tcp", cfg.Listen())
+	if err != nil {
+		return err
+	}
+	return listener.Close()
 }
 
 // explainStart says in a sentence what keeps a node from listening, and what to do.
