@@ -366,6 +366,21 @@ var _ = Describe("Actors with stamps", Label("CLK-1"), func() {
 		})
 	})
 
+	It("leave alone what the engine acts on", func() {
+		inVirtualTime(func(g Gomega) {
+			var seen []any
+			b1 := newPlace("b1", 1)
+			tap := b1.tap(&seen)
+			b1.root.Send(tap, &actor.DeadLetterResponse{})
+			b1.root.Send(tap, &actor.ReceiveTimeout{})
+			pass(time.Second)
+			g.Expect(seen).To(Equal([]any{&actor.DeadLetterResponse{}, &actor.ReceiveTimeout{}}))
+			res, err := b1.root.RequestFuture(tap, &actor.Touch{}, time.Second).Result()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(res).To(BeAssignableToTypeOf(&actor.Touched{}))
+		})
+	})
+
 	It("keep their message and sender over a restart", func() {
 		inVirtualTime(func(g Gomega) {
 			b1 := newPlace("b1", 1)

@@ -22,8 +22,8 @@ type StampDecoder struct {
 	latest Stamp
 }
 
-// Latest is the merge of all stamps decoded since the last whole one. Merging it into the node's clock once, after the stamps of a whole
-// batch were decoded and before their messages are delivered, makes merging each of them cheap.
+// Latest is the merge of all stamps decoded since the last whole one. Merging it into the node's clock once, after the
+// stamps of a batch were decoded and before their messages are delivered, makes merging each of them cheap.
 func (d *StampDecoder) Latest() Stamp { return d.latest }
 
 // Decode reads one stamp from the front of src and returns what follows it. After an error the decoder is of no use.
@@ -119,17 +119,9 @@ func (d *StampDecoder) check() error {
 	return nil
 }
 
-// remember merges s, the newest stamp, into latest. All that was sent of others is in s already; its count and time
-// are not the greatest if a later stamp has overtaken it.
+// remember makes s the latest, unless it was overtaken by a later one. All that was sent of others is in s either way.
 func (d *StampDecoder) remember(s Stamp) {
-	before := d.latest
-	if before.IsZero() || s.count >= before.count && s.hybrid() >= before.hybrid() {
+	if d.latest.IsZero() || s.hybrid() >= d.latest.hybrid() {
 		d.latest = s
-		return
-	}
-	if _, wider := before.epoch.others.MergeIf(d.sent, nil); wider || s.count > before.count || s.hybrid() > before.hybrid() {
-		count := max(s.count, before.count)
-		hybrid := max(s.hybrid(), before.hybrid())
-		d.latest = Stamp{&epoch{owner: d.last.owner, others: d.sent, offset: hybrid - count}, count}
 	}
 }

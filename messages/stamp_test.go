@@ -132,10 +132,24 @@ var _ = Describe("Stamps on a link", Label("CLK-3"), func() {
 	})
 
 	It("start whole again when another node speaks", func() {
-		link := &wire{}
-		link.carry(node("a").Tick())
+		link, a := &wire{}, node("a")
+		a.Witness(vclock.Hybrid{Wall: 1 << 45})
+		link.carry(a.Tick())
 		stamp := crowd(2).Tick()
 		expectSame(link.carry(stamp), stamp)
+		expectSame(link.decoder.Latest(), stamp)
+	})
+
+	It("start whole again before they name more nodes than a peer takes", func() {
+		link := &wire{}
+		for life := range 3 {
+			a := node("a") // as if the clock of a had dropped retired nodes
+			for i := range vclock.MaxEntries / 2 {
+				a.Merge(messages.NewNodeClock(vclock.Key{Node: fmt.Sprint("n", life), Incarnation: uint64(i)}, time.Now).Tick())
+			}
+			stamp := a.Tick()
+			Expect(notAfter(stamp.Clock(), link.carry(stamp).Clock())).To(BeTrue())
+		}
 	})
 
 	DescribeTable("take 12 bytes in the mean on a busy link, with 64 nodes in the clock",

@@ -133,7 +133,7 @@ func (c Clock) applyChanges(src []byte, changed int) (next Clock, rest []byte, e
 		if place += skipped; place >= uint64(len(c.keys)) {
 			return Clock{}, nil, fmt.Errorf("change of entry %d of %d: %w", place, len(c.keys), ErrMalformed)
 		}
-		if next.counts[place] += growth; growth > MaxCount || next.counts[place] > MaxCount {
+		if next.counts[place] += growth; next.counts[place] > MaxCount {
 			return Clock{}, nil, fmt.Errorf("count of %s is too great: %w", c.keys[place], ErrMalformed)
 		}
 		place++
