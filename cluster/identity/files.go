@@ -46,7 +46,7 @@ func fill(f *os.File, content []byte, mode fs.FileMode) error {
 
 // syncDir makes a rename in dir durable.
 func syncDir(dir string) error {
-	d, err := os.Open(dir) //nolint:gosec // the path is the caller's own directory
+	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("sync directory: %w", err)
 	}
@@ -73,7 +73,7 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("private key %s can be read by others: run `chmod 600 %s`", path, path)
 	}
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the caller's own directory
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("private key: %w", err)
 	}
@@ -94,7 +94,7 @@ func readKey(path string) (ed25519.PrivateKey, error) {
 
 // readCerts reads certificates in PEM form, leaf first.
 func readCerts(path string) ([][]byte, error) {
-	text, err := os.ReadFile(path) //nolint:gosec // the path is the caller's own directory
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}

@@ -165,8 +165,10 @@ func (i *Identity) TLS(now func() time.Time, expect NodeID, protocols ...string)
 		ClientAuth:             tls.RequireAnyClientCert,
 		InsecureSkipVerify:     true, //nolint:gosec // VerifyConnection verifies more: chain, network, id and time
 		SessionTicketsDisabled: true, // every connection shows its certificate
-		NextProtos:             protocols,
-		Time:                   now,
+		// Links write large frames from the start: small first records only cost.
+		DynamicRecordSizingDisabled: true,
+		NextProtos:                  protocols,
+		Time:                        now,
 		VerifyConnection: func(state tls.ConnectionState) error {
 			peer, err := i.trust.verify(state.PeerCertificates, now())
 			if err == nil && expect != "" && peer.ID != expect {

@@ -36,7 +36,7 @@ func newNode(ca *identity.CA, name string, roles ...string) *identity.Identity {
 }
 
 // handshake connects two configurations and returns what each end makes of it.
-func handshake(client, server *tls.Config) (clientErr, serverErr error, state tls.ConnectionState) {
+func handshake(client, server *tls.Config) (state tls.ConnectionState, clientErr, serverErr error) {
 	a, b := net.Pipe()
 	cc, sc := tls.Client(a, client), tls.Server(b, server)
 	done := make(chan error, 1)
@@ -53,7 +53,7 @@ func handshake(client, server *tls.Config) (clientErr, serverErr error, state tl
 		_, clientErr = io.ReadFull(cc, make([]byte, 1)) // the server's refusal arrives after our handshake
 	}
 	_ = a.Close()
-	return clientErr, <-done, cc.ConnectionState()
+	return cc.ConnectionState(), clientErr, <-done
 }
 
 var _ = Describe("A node's identity", Label("LINK-2", "SEC-1"), func() {
@@ -164,7 +164,7 @@ var _ = Describe("A TLS connection", Label("LINK-2", "LINK-6", "SEC-1", "SEC-6")
 	})
 
 	It("tells who the peer is and what it may be", func() {
-		ce, se, state := handshake(client.TLS(at(today), server.ID(), "x"), server.TLS(at(today), "", "x"))
+		state, ce, se := handshake(client.TLS(at(today), server.ID(), "x"), server.TLS(at(today), "", "x"))
 		Expect(errors.Join(ce, se)).NotTo(HaveOccurred())
 		peer, err := client.Trust().PeerOf(state)
 		Expect(err).NotTo(HaveOccurred())
@@ -176,18 +176,18 @@ var _ = Describe("A TLS connection", Label("LINK-2", "LINK-6", "SEC-1", "SEC-6")
 	It("refuses a node of another network, on both ends", func() {
 		stranger := newNode(newCA("lab"), "e1", "executor")
 		var foreign *identity.ForeignError
-		ce, _, _ := handshake(stranger.TLS(at(today), "", "x"), server.TLS(at(today), "", "x"))
+		_, ce, _ := handshake(stranger.TLS(at(today), "", "x"), server.TLS(at(today), "", "x"))
 		Expect(errors.As(ce, &foreign)).To(BeTrue(), "%v", ce)
 		Expect(ce).To(MatchError(ContainSubstring("another network")))
 		blind := stranger.TLS(at(today), "", "x")
 		blind.VerifyConnection = nil // an attacker does not check
-		_, se, _ := handshake(blind, server.TLS(at(today), "", "x"))
+		_, _, se := handshake(blind, server.TLS(at(today), "", "x"))
 		Expect(errors.As(se, &foreign)).To(BeTrue(), "%v", se)
 	})
 
 	It("refuses a peer that is not the one expected", func() {
 		var impostor *identity.ImpostorError
-		ce, _, _ := handshake(client.TLS(at(today), client.ID(), "x"), server.TLS(at(today), "", "x"))
+		_, ce, _ := handshake(client.TLS(at(today), client.ID(), "x"), server.TLS(at(today), "", "x"))
 		Expect(errors.As(ce, &impostor)).To(BeTrue(), "%v", ce)
 		Expect(impostor.Got).To(Equal(server.ID()))
 	})
@@ -195,11 +195,11 @@ var _ = Describe("A TLS connection", Label("LINK-2", "LINK-6", "SEC-1", "SEC-6")
 	It("tells an expired certificate and a wrong clock from an intruder, and how to mend them", func() {
 		late, early := today.Add(31*24*time.Hour), today.Add(-10*365*24*time.Hour)
 		var expired *identity.ExpiredError
-		ce, _, _ := handshake(client.TLS(at(late), "", "x"), server.TLS(at(late), "", "x"))
+		_, ce, _ := handshake(client.TLS(at(late), "", "x"), server.TLS(at(late), "", "x"))
 		Expect(errors.As(ce, &expired)).To(BeTrue(), "%v", ce)
 		Expect(ce).To(MatchError(ContainSubstring("renew the certificate with `ucp join`")))
 		var unborn *identity.NotYetValidError
-		ce, _, _ = handshake(client.TLS(at(early), "", "x"), server.TLS(at(early), "", "x"))
+		_, ce, _ = handshake(client.TLS(at(early), "", "x"), server.TLS(at(early), "", "x"))
 		Expect(errors.As(ce, &unborn)).To(BeTrue(), "%v", ce)
 		Expect(ce).To(MatchError(ContainSubstring("set the clock")))
 		Expect(client.Check(late)).To(BeAssignableToTypeOf(expired))
@@ -209,14 +209,14 @@ var _ = Describe("A TLS connection", Label("LINK-2", "LINK-6", "SEC-1", "SEC-6")
 	It("refuses a peer without a certificate", func() {
 		naked := client.TLS(at(today), "", "x")
 		naked.Certificates = nil
-		_, se, _ := handshake(naked, server.TLS(at(today), "", "x"))
+		_, _, se := handshake(naked, server.TLS(at(today), "", "x"))
 		Expect(se).To(HaveOccurred())
 	})
 
 	It("refuses a certificate that claims the id of another node", func() {
 		stolen := client.TLS(at(today), "", "x")
 		stolen.Certificates[0].Certificate = chainOf(server) // without the server's key
-		_, se, _ := handshake(stolen, server.TLS(at(today), "", "x"))
+		_, _, se := handshake(stolen, server.TLS(at(today), "", "x"))
 		Expect(se).To(HaveOccurred())
 	})
 })

@@ -110,7 +110,7 @@ func (b Backoff) wait(n int) time.Duration {
 		}
 	}
 	d = min(d, float64(b.Max))
-	return time.Duration(d/2 + rand.Float64()*d/2) //nolint:gosec // jitter
+	return time.Duration(d/2 + rand.Float64()*d/2)
 }
 
 func positive[T int | time.Duration](v, otherwise T) T {

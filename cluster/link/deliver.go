@@ -104,7 +104,7 @@ func (s *session) refuse(rec *record, why error) {
 		return
 	}
 	it := &item{
-		kind: kindRefused, why: byte(messages.Refused_INVALID), text: clip(why.Error()), //nolint:gosec // a small enum
+		kind: kindRefused, why: byte(messages.Refused_INVALID), text: clip(why.Error()),
 		target: rec.sender.id, targetRequest: rec.senderRequest, sender: rec.target.id,
 	}
 	if _, err := s.out.put(Normal, it, messages.Stamp{}); err != nil {

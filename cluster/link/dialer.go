@@ -82,12 +82,12 @@ func (l *Links) Hangup(addr string) {
 // or a certificate or clock is wrong, and a *DialError with the reason of the
 // last attempt when ctx ends.
 func (l *Links) Connected(ctx context.Context, addr string) (identity.Peer, error) {
-	d := l.dialer(addr)
+	d := l.dialer(addr) //nolint:contextcheck // dialling goes on when the caller has given up waiting
 	for {
 		l.mu.Lock()
 		up := l.changed
 		l.mu.Unlock()
-		peer, err, changed := d.state()
+		peer, changed, err := d.state()
 		if d.session() != nil {
 			return peer, nil
 		}
@@ -106,10 +106,10 @@ func (l *Links) Connected(ctx context.Context, addr string) (identity.Peer, erro
 	}
 }
 
-func (d *dialer) state() (identity.Peer, error, <-chan struct{}) { //nolint:revive // the error is a value here
+func (d *dialer) state() (peer identity.Peer, changed <-chan struct{}, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.peer, d.err, d.changed
+	return d.peer, d.changed, d.err
 }
 
 // decisive reports whether trying again is of no use before somebody acts.
@@ -187,7 +187,7 @@ func (d *dialer) attempt(ctx context.Context) (up bool, err error) {
 		c.Close(nil)
 		return true, errDuplicate
 	}
-	up, err = d.links.serve(c, true, rand.Uint64()) //nolint:gosec // a name, not a secret
+	up, err = d.links.serve(c, true, rand.Uint64())
 	if errors.Is(err, errDuplicate) {
 		return true, err
 	}

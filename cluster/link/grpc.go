@@ -136,7 +136,6 @@ func newServer(accept func(carrier) error, limits Limits) *grpc.Server {
 		grpc.Creds(handshaken{}), grpc.ForceServerCodecV2(rawCodec{}), grpc.MaxConcurrentStreams(1),
 		grpc.MaxRecvMsgSize(limits.maxBatch()), grpc.MaxHeaderListSize(4<<10), grpc.ConnectionTimeout(handshakeTime),
 		grpc.StaticStreamWindowSize(grpcWindow), grpc.StaticConnWindowSize(grpcWindow),
-		grpc.SharedWriteBuffer(true),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: 30 * time.Second, Time: pingAfter, Timeout: pingTimeout}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: pingAfter / 2}),
 	)
@@ -166,7 +165,7 @@ func connect(ctx context.Context, conn *peerConn, limits Limits) (carrier, error
 			return conn, nil
 		}),
 		grpc.WithTransportCredentials(handshaken{}), grpc.WithNoProxy(), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
-		grpc.WithIdleTimeout(0), grpc.WithSharedWriteBuffer(true), grpc.WithMaxHeaderListSize(4<<10),
+		grpc.WithIdleTimeout(0), grpc.WithMaxHeaderListSize(4<<10),
 		grpc.WithStaticStreamWindowSize(grpcWindow), grpc.WithStaticConnWindowSize(grpcWindow),
 		grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(limits.maxBatch())),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),

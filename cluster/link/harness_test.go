@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -92,8 +93,8 @@ func (n *node) seen() (seen []string) {
 func (n *node) lastDown() *messages.PeerDown {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for i := len(n.events) - 1; i >= 0; i-- {
-		if d, ok := n.events[i].(*messages.PeerDown); ok {
+	for _, e := range slices.Backward(n.events) {
+		if d, ok := e.(*messages.PeerDown); ok {
 			return d
 		}
 	}

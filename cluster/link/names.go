@@ -29,7 +29,7 @@ type nameEncoder struct {
 
 func (e *nameEncoder) append(dst []byte, id string) []byte {
 	if at, ok := e.place[id]; ok {
-		return append(dst, byte(nameFirst+at))
+		return append(dst, byte(nameFirst+at)) //nolint:gosec // a place in the ring
 	}
 	if isFuture(id) {
 		return appendString(append(dst, nameOnce), id)

@@ -23,7 +23,6 @@ const (
 	kindDeadLetter // the target's message found nobody
 	kindRefused    // the peer would not take the target's message
 	kindAcks
-	kindLast = kindAcks
 
 	kindMask = 0x07
 
@@ -79,7 +78,7 @@ func (e *encoder) append(dst []byte, it *item, stamp messages.Stamp) ([]byte, er
 	start := len(dst)
 	dst = append(dst, it.head(stamp))
 	var err error
-	switch it.kind {
+	switch it.kind { //nolint:exhaustive // the others have no payload
 	case kindUser:
 		if dst, err = appendMessage(dst, it); err != nil {
 			return dst[:start], err
@@ -121,7 +120,7 @@ func (it *item) head(stamp messages.Stamp) byte {
 func appendMessage(dst []byte, it *item) ([]byte, error) {
 	opts := proto.MarshalOptions{UseCachedSize: true}
 	dst = binary.AppendUvarint(dst, uint64(it.typeID))
-	dst = binary.AppendUvarint(dst, uint64(opts.Size(it.message))) //nolint:gosec // a size is not negative
+	dst = binary.AppendUvarint(dst, uint64(opts.Size(it.message)))
 	return opts.MarshalAppend(dst, it.message)
 }
 
