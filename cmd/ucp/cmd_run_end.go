@@ -45,13 +45,21 @@ func endOf(j client.Job) *runEnd {
 	e.result = v.Result
 	switch v.Kind {
 	case job.Cancelled:
-		e.message = "the job was " + v.Reason
+		e.message = "the job was " + cancelReason(j, v)
 	case job.Expired:
-		e.source, e.code, e.message = fromTimeout, exitTimeout, "the job was "+v.Reason
+		e.source, e.code, e.message = fromTimeout, exitTimeout, sentence("the job ran out of time", v.Reason)
 	case job.Accepted, job.FailedVerdict, job.Released:
 		e.explain(v)
 	}
 	return e
+}
+
+// cancelReason leaves out who it was if it was the user.
+func cancelReason(j client.Job, v *job.Verdict) string {
+	if j.Cancel != nil && j.Cancel.By == j.Spec.Submitter {
+		return "cancelled"
+	}
+	return v.Reason
 }
 
 // explain tells a program's own end from all others.

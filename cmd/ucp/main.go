@@ -42,7 +42,7 @@ type app struct {
 // main runs the verb that args name and returns the exit code of the process.
 func (a *app) main(ctx context.Context, args []string) int {
 	a.log = slog.New(slog.DiscardHandler) // until the flags are known
-	root := newRootCommand(a)
+	root := newRootCommand(a)             //nolint:contextcheck // cobra hands the context to the verb
 	root.SetArgs(args)
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
@@ -72,6 +72,7 @@ after a timeout and with 125 when it fails itself.`,
 		},
 	}
 	root.CompletionOptions.DisableDefaultCmd = true // ours has its own help
+	root.SuggestionsMinimumDistance = 2
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	flags := root.PersistentFlags()
 	flags.StringVarP(&a.output, "output", "o", "text", "what to print: text or json")
@@ -140,7 +141,7 @@ func unknownVerb(cmd *cobra.Command, verb string) error {
 // group is a verb that only has verbs below it.
 func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: use, Short: short, Args: cobra.ArbitraryArgs,
+		Use: use, Short: short, Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownVerb(cmd, args[0])

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/cluster"
+	"github.com/urbancompute/ucp/config"
+	. "github.com/urbancompute/ucp/internal/wasm/wasmtest"
+)
+
+var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
+	var u person
+	BeforeAll(func(ctx SpecContext) {
+		u = somebody()
+		dev, err := cluster.StartDev(ctx, cluster.DevConfig{
+			Dir: filepath.Join(u.dir, "dev"), Host: "127.0.0.1", Executors: 1, Slots: 1, Version: "v-test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		})
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(dev.Close)
+		Expect(config.SaveContexts(filepath.Join(u.dir, "config", "contexts.yaml"), config.Contexts{
+			Current: "dev", Items: map[string]config.Context{"dev": {Network: "dev", Brokers: []string{dev.Broker.Addr()}, Identity: dev.Client}},
+		})).To(Succeed())
+	}, NodeTimeout(soon))
+
+	// into runs a verb and decodes what it says.
+	into := func(ctx SpecContext, v any, args ...string) {
+		GinkgoHelper()
+		a := u.runs(ctx, append(args, "-o", "json")...)
+		Expect(a.stderr).To(BeEmpty())
+		Expect(json.Unmarshal([]byte(a.stdout), v)).To(Succeed())
+	}
+	detached := func(ctx SpecContext, args ...string) string {
+		GinkgoHelper()
+		a := u.runs(ctx, append([]string{"run", "--detach"}, args...)...)
+		Expect(a.stderr).To(BeEmpty())
+		return strings.TrimSpace(a.stdout)
+	}
+
+	It("runs jobs there", func(ctx SpecContext) {
+		Expect(u.runs(ctx, "run", "--name", "greeting", u.module(Print("hello\n")))).To(Equal(answer{0, "hello\n", ""}))
+	}, SpecTimeout(soon))
+
+	It("lists jobs in the order they were made, page by page", func(ctx SpecContext) {
+		detached(ctx, "--name", "second", u.module(Exit(3)))
+		type list struct {
+			Items []struct{ ID, Name string }
+			Next  string
+		}
+		var first, second list
+		into(ctx, &first, "job", "list", "--limit", "1")
+		Expect(first.Items).To(HaveLen(1))
+		Expect(first.Items[0].Name).To(Equal("greeting"))
+		into(ctx, &second, "job", "list", "--after", first.Next)
+		Expect(second.Items).To(HaveLen(1))
+		Expect(second.Items[0].Name).To(Equal("second"))
+		Expect(second.Next).To(BeEmpty())
+		Expect(u.runs(ctx, "job", "list").stdout).To(And(HavePrefix("JOB "), ContainSubstring("greeting"), ContainSubstring("accepted")))
+	}, SpecTimeout(soon))
+
+	It("shows a job by the beginning of its id, with its result and attempts", func(ctx SpecContext) {
+		id := detached(ctx, "--name", "shown", u.module(Print("12345"), Exit(9)))
+		var j map[string]any
+		Eventually(ctx, func(g Gomega) {
+			into(ctx, &j, "job", "show", id[:26])
+			g.Expect(j).To(HaveKeyWithValue("state", "failed"))
+		}).Within(soon).Should(Succeed())
+		Expect(j).To(HaveKeyWithValue("result", And(HaveKeyWithValue("exit_code", 9.0), HaveKeyWithValue("stdout", HaveKeyWithValue("bytes", 5.0)))))
+		Expect(j).To(HaveKeyWithValue("attempts", ConsistOf(HaveKeyWithValue("state", "failed"))))
+		Expect(j["created"]).To(MatchRegexp(`^\d{4}-\d\d-\d\dT[\d:.]+Z$`))
+		Expect(u.runs(ctx, "job", "show", id).stdout).To(And(ContainSubstring("exited with 9"), ContainSubstring("ATTEMPT")))
+	}, SpecTimeout(soon))
+
+	It("says why a job waits, and cancels it", Label("JOB-8", "JOB-9"), func(ctx SpecContext) {
+		id := detached(ctx, "--label", "location=moon", u.module())
+		Expect(u.runs(ctx, "job", "show", id).stdout).To(ContainSubstring("location=moon (1 of 1)"))
+		Expect(u.runs(ctx, "job", "cancel", id).stdout).To(ContainSubstring("cancelled"))
+		Eventually(ctx, func() string { return u.runs(ctx, "job", "cancel", id).stdout }).Within(soon).Should(ContainSubstring("is cancelled"))
+	}, SpecTimeout(soon))
+
+	It("says that a job is not known", func(ctx SpecContext) {
+		a := u.runs(ctx, "job", "show", "no-such-job")
+		Expect(a.code).To(Equal(1))
+		Expect(a.stderr).To(oneSentence("no-such-job"))
+	}, SpecTimeout(soon))
+
+	It("lists nodes", func(ctx SpecContext) {
+		var list struct{ Items []map[string]any }
+		into(ctx, &list, "node", "list")
+		Expect(list.Items).To(ConsistOf(
+			And(HaveKeyWithValue("roles", ContainElement("broker")), HaveKeyWithValue("state", "up")),
+			And(HaveKeyWithValue("roles", ConsistOf("executor")), HaveKeyWithValue("slots", 1.0), HaveKey("home_name")),
+		))
+		Expect(u.runs(ctx, "node", "list").stdout).To(And(HavePrefix("NAME "), ContainSubstring("executor")))
+	}, SpecTimeout(soon))
+
+	It("tells the status of the network", func(ctx SpecContext) {
+		var s map[string]any
+		into(ctx, &s, "status")
+		Expect(s).To(And(HaveKeyWithValue("network", "dev"), HaveKeyWithValue("brokers", 1.0), HaveKeyWithValue("executors", 1.0),
+			HaveKeyWithValue("version", "v-test"), HaveKeyWithValue("uptime_ms", BeNumerically(">", 0))))
+		Expect(u.runs(ctx, "status").stdout).To(ContainSubstring("1 brokers, 1 executors with 1 slots"))
+	}, SpecTimeout(soon))
+
+	It("measures jobs, beside two bare workers", func(ctx SpecContext) {
+		var b map[string]any
+		into(ctx, &b, "bench", "jobs", "--count", "40", "--concurrency", "4", "--module", "noop")
+		for _, key := range []string{"jobs_per_second", "p50_ms", "p95_ms", "p99_ms", "bare_wazero_jobs_per_second"} {
+			Expect(b).To(HaveKeyWithValue(key, BeNumerically(">", 0)))
+		}
+		Expect(b).To(HaveKeyWithValue("failed", 0.0))
+	}, SpecTimeout(soon))
+})
