@@ -44,13 +44,13 @@ func StartDev(ctx context.Context, cfg DevConfig) (*Dev, error) {
 	d := &Dev{cfg: cfg, Client: filepath.Join(cfg.Dir, "client")}
 	err := d.clear()
 	if err == nil {
-		err = d.start()
+		err = d.start() //nolint:contextcheck // nodes live until they are closed
 	}
 	if err == nil {
 		err = d.awaitExecutors(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, d.Close())
+		return nil, errors.Join(err, d.Close()) //nolint:contextcheck // they end in order also when ctx has ended
 	}
 	return d, nil
 }

@@ -74,7 +74,7 @@ func take(file *os.File) (*Hold, error) {
 // lock reports whether another process has the lock, and otherwise takes it.
 func lock(file *os.File) (held bool, err error) {
 	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // descriptors are small
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		switch {
 		case errors.Is(err, unix.EINTR):
 		case errors.Is(err, unix.EWOULDBLOCK):
@@ -106,7 +106,7 @@ func (h *Hold) Release() error {
 	if errors.Is(err, fs.ErrNotExist) { // somebody removed the directory around us
 		err = nil
 	}
-	unlock := unix.Flock(int(h.file.Fd()), unix.LOCK_UN) //nolint:gosec // descriptors are small
+	unlock := unix.Flock(int(h.file.Fd()), unix.LOCK_UN)
 	return errors.Join(err, unlock, h.file.Close())
 }
 

@@ -179,8 +179,7 @@ func takeLaunch(c config.Cluster) (*Hold, error) {
 		return nil, err
 	}
 	hold, err := Take(path)
-	var held *HeldError
-	if errors.As(err, &held) {
+	if held, ok := errors.AsType[*HeldError](err); ok {
 		return nil, &RunningError{File: c.File, PID: held.PID}
 	}
 	return hold, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/urbancompute/ucp/config"
@@ -27,29 +28,30 @@ type supervised struct {
 // run keeps the node running until ctx ends. It calls up when the node is up for the first time, and returns a [*StartError]
 // when it never was.
 func (s *supervised) run(ctx context.Context, up func()) error {
-	for {
-		p, err := s.start(ctx)
-		if err == nil {
+	for !ended(ctx) {
+		p, reason := s.start(ctx)
+		if p != nil {
 			if s.starts == 1 {
 				up()
 			}
-			err = s.watch(ctx, p)
+			reason = s.watch(ctx, p)
 		}
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case p == nil && s.starts == 1:
-			return &StartError{Node: s.node, Log: logOf(s.cfg.Cluster, s.node), Err: err}
-		case !s.pause(ctx, err):
-			return nil
+		if p == nil && s.starts == 1 && !ended(ctx) {
+			return &StartError{Node: s.node, Log: logOf(s.cfg.Cluster, s.node), Err: reason}
+		}
+		if !ended(ctx) {
+			s.pause(ctx, reason)
 		}
 	}
+	return nil
 }
+
+func ended(ctx context.Context) bool { return ctx.Err() != nil }
 
 // start starts the node's process and waits until it is up. It returns no process when that fails, or ctx ends first.
 func (s *supervised) start(ctx context.Context) (*process, error) {
 	s.starts++
-	p, err := startProcess(append(s.cfg.Program[:len(s.cfg.Program):len(s.cfg.Program)], nodeFile(s.cfg.Cluster, s.node)),
+	p, err := startProcess(append(slices.Clip(s.cfg.Program), nodeFile(s.cfg.Cluster, s.node)),
 		s.cfg.Env, logOf(s.cfg.Cluster, s.node))
 	if err != nil {
 		return nil, fmt.Errorf("its process cannot be started: %w", err)
@@ -111,8 +113,8 @@ func (s *supervised) end(p *process) {
 	}
 }
 
-// pause tells why the node died and waits for its next start. It returns false when ctx ends first.
-func (s *supervised) pause(ctx context.Context, reason error) bool {
+// pause tells why the node died and waits until it is to be started again, or ctx ends.
+func (s *supervised) pause(ctx context.Context, reason error) {
 	pause := min(s.cfg.Restart<<min(s.died, 16), maxPause)
 	s.died++
 	s.tell(NodeDied{Node: s.node, Reason: reason, Pause: pause})
@@ -120,8 +122,6 @@ func (s *supervised) pause(ctx context.Context, reason error) bool {
 	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-		return false
 	case <-timer.C:
-		return true
 	}
 }

@@ -70,8 +70,7 @@ func runDev(ctx context.Context, a *app, o devOptions) error {
 	}
 	dir := filepath.Join(dirs.Data, "dev")
 	hold, err := launch.Take(filepath.Join(dir, "dev.pid"))
-	var held *launch.HeldError
-	if errors.As(err, &held) {
+	if held, ok := errors.AsType[*launch.HeldError](err); ok {
 		return fmt.Errorf("\"ucp dev\" runs already, as process %d: use that one, or end it first", held.PID)
 	}
 	if err != nil {
@@ -98,7 +97,7 @@ func serveDev(ctx context.Context, a *app, dir string, o devOptions) (err error)
 	if err != nil {
 		return explainStart(config.Node{Name: "b1", Host: "127.0.0.1", Port: o.port}, err)
 	}
-	defer func() { err = unless(err, network.Close()) }()
+	defer func() { err = unless(err, network.Close()) }() //nolint:contextcheck // it ends in order also when ctx has ended
 	selected, err := selectNetwork(ctx, a, "dev", config.Context{
 		Network: "dev", Brokers: []string{network.Address()}, CA: network.Client, Identity: network.Client,
 	}, false)

@@ -44,8 +44,11 @@ var _ = Describe("ucp launch", Label("real"), func() {
 		Eventually(ctx, l.events("node_up")).Should(HaveLen(5))
 		Eventually(ctx, l.events("up")).Should(HaveLen(1))
 		for _, up := range l.events("node_up")() {
-			isExecutor := strings.HasPrefix(up.Node, "e")
-			Expect(up.Address == "").To(Equal(isExecutor), up.Node)
+			if strings.HasPrefix(up.Node, "b") {
+				Expect(up.Address).To(HavePrefix("127.0.0.1:"))
+			} else {
+				Expect(up.Address).To(BeEmpty())
+			}
 			Expect(gone(up.PID)).To(BeFalse())
 		}
 		saved := u.contexts()
@@ -355,8 +358,7 @@ func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) 
 
 // codeOfProcess returns the exit code in what Wait returned.
 func codeOfProcess(err error) int {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode()
 	}
 	return 0

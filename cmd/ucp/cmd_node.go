@@ -85,11 +85,11 @@ func serveNode(ctx context.Context, a *app, file string, flags config.Overrides,
 		return err
 	}
 	defer func() { _ = hold.Release() }() // the process is about to end, which releases it too
-	node, err := startNode(a, cfg, log)
+	node, err := startNode(a, cfg, log)   //nolint:contextcheck // a node lives until it is closed
 	if err != nil {
 		return err
 	}
-	defer node.Close()
+	defer node.Close() //nolint:contextcheck // it ends in order also when ctx has ended
 	log.Info("node is up", "node", cfg.Name, "id", node.ID(), "roles", cfg.Roles, "address", node.Addr(), "pid", os.Getpid())
 	if err := up(node); err != nil {
 		return err
@@ -117,8 +117,7 @@ func nodeFileOf(a *app, file string) string {
 // holdData keeps other processes out of the node's data.
 func holdData(cfg config.Node) (*launch.Hold, error) {
 	hold, err := launch.Take(filepath.Join(cfg.Dir, "node.pid"))
-	var held *launch.HeldError
-	if errors.As(err, &held) {
+	if held, ok := errors.AsType[*launch.HeldError](err); ok {
 		return nil, fmt.Errorf("node %s runs already, as process %d: its data directory %s is in use; end that process, or give this node another dir",
 			cfg.Name, held.PID, cfg.Dir)
 	}
@@ -161,7 +160,7 @@ func openIdentity(cfg config.Node) (*identity.Identity, error) {
 
 // moduleCache is where compiled modules are kept for all nodes of this machine, "" when nothing says where that is.
 func moduleCache(a *app) string {
-	dirs, _ := a.env.Directories() //nolint:errcheck // then each node keeps its own
+	dirs, _ := a.env.Directories() // when it is not known, each node keeps its own
 	if dirs.Cache == "" {
 		return ""
 	}

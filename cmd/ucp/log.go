@@ -24,7 +24,7 @@ func newLogger(w io.Writer, format string, level slog.Level) *slog.Logger {
 
 func isTerminal(w any) bool {
 	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd())) //nolint:gosec // descriptors are small
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // openLog returns the log of a node, which goes to its file or to stderr.
