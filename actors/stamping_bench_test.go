@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"

@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
 	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
@@ -187,7 +188,7 @@ var _ = Describe("A message between actors", Label("CLK-1"), func() {
 		})
 	})
 
-	It("needs no stamp to be understood, since clients send none", func() {
+	It("needs no stamp to be understood, since clients send none", Label("CLK-5"), func() {
 		inVirtualTime(func(g Gomega) {
 			b1 := newPlace("b1", 1)
 			res, err := b1.system.Root.RequestFuture(b1.spawn(answer), &ping{3}, time.Second).Result()

@@ -10,9 +10,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
-	"pgregory.net/rapid"
 )
 
 func life(node string, incarnation uint64) vclock.Key {

@@ -35,7 +35,7 @@ func (d *StampDecoder) Decode(src []byte) (s Stamp, rest []byte, err error) {
 	if header == stampFull {
 		return Stamp{}, rest, nil
 	}
-	if rest, err = d.advance(header/stampKinds, int(header%stampKinds), rest); err != nil { //nolint:gosec // 0 to 3
+	if rest, err = d.advance(header/stampKinds, int(header%stampKinds), rest); err != nil {
 		return Stamp{}, nil, fmt.Errorf("%w: %w", ErrBadStamp, err)
 	}
 	s = Stamp{d.last, d.count}

@@ -8,9 +8,10 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
+
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
-	"pgregory.net/rapid"
 )
 
 // wire is a link between two nodes as far as stamps go.
@@ -82,7 +83,7 @@ var _ = Describe("Stamps on a link", Label("CLK-3"), func() {
 		Expect(b.Now().Clock().Without(b.Self()).Compare(a.Now().Clock())).To(Equal(vclock.Equal))
 	})
 
-	It("can be none at all, in one byte", func() {
+	It("can be none at all, in one byte, since clients count nothing", Label("CLK-5"), func() {
 		link := &wire{}
 		Expect(link.carry(messages.Stamp{}).IsZero()).To(BeTrue())
 		Expect(link.frame).To(HaveLen(1))

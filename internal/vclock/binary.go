@@ -79,7 +79,7 @@ func (c Clock) appendChanges(dst []byte, since Clock) []byte {
 		if !found {
 			return
 		}
-		skipped := uint64(place - next) //nolint:gosec // places only grow
+		skipped := uint64(place - next)
 		dst = binary.AppendUvarint(dst, 2*(c.counts[i]-since.counts[place]-1)+flag(skipped > 0))
 		if skipped > 0 {
 			dst = binary.AppendUvarint(dst, skipped)

@@ -8,8 +8,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/urbancompute/ucp/internal/vclock"
 	"pgregory.net/rapid"
+
+	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 var _ = Describe("The binary form of a clock", Label("CLK-3"), func() {

@@ -6,8 +6,9 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/urbancompute/ucp/internal/vclock"
 	"pgregory.net/rapid"
+
+	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 var (

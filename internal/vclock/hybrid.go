@@ -57,15 +57,15 @@ func (h Hybrid) Merge(other Hybrid, wall int64) Hybrid {
 
 // Pack puts h into one word that compares as h does. Times before 1970 become the zero time.
 func (h Hybrid) Pack() uint64 {
-	wall := uint64(min(max(h.Wall, 0), maxWall)) //nolint:gosec // within 0 and maxWall
+	wall := uint64(min(max(h.Wall, 0), maxWall))
 	return wall<<logicalBits | uint64(min(h.Logical, maxLogical))
 }
 
 // Unpack is the inverse of Pack.
 func Unpack(word uint64) Hybrid {
 	return Hybrid{
-		Wall:    int64(word >> logicalBits), //nolint:gosec // 48 bits
-		Logical: uint32(word & maxLogical),  //nolint:gosec // 16 bits
+		Wall:    int64(word >> logicalBits),
+		Logical: uint32(word & maxLogical),
 	}
 }
 

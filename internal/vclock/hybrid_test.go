@@ -3,8 +3,9 @@ package vclock_test
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/urbancompute/ucp/internal/vclock"
 	"pgregory.net/rapid"
+
+	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 var hybrids = rapid.Custom(func(t *rapid.T) vclock.Hybrid {

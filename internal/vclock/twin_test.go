@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"maps"
 
-	"github.com/urbancompute/ucp/internal/vclock"
 	"pgregory.net/rapid"
+
+	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // twin is the clock a beginner would write. It is obviously right, and what vclock.Clock is held against.
@@ -57,11 +58,7 @@ func (t twin) compare(other twin) vclock.Order {
 }
 
 func twinOf(c vclock.Clock) twin {
-	t := twin{}
-	for k, count := range c.All() {
-		t[k] = count
-	}
-	return t
+	return maps.Collect(c.All())
 }
 
 // Few names and small counts, so that clocks often share entries; now and then a count at the bound.
