@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -100,25 +99,6 @@ var _ = Describe("The connection below", Label("DATA-1"), func() {
 		Eventually(ctx, failed).Should(Receive(MatchError(blob.ErrClosed)))
 	}, NodeTimeout(failAfter))
 
-	It("is not given up by all when the one who dials gives up", func(ctx SpecContext) {
-		impatient, cancel := context.WithCancel(ctx)
-		var dials atomic.Int64
-		t := blob.NewTransport(func(ctx context.Context, addr string) (net.Conn, error) {
-			if dials.Add(1) == 1 {
-				cancel()
-				<-ctx.Done()
-				return nil, ctx.Err()
-			}
-			return remote.dial(ctx, addr)
-		})
-		DeferCleanup(t.Close)
-		Expect(store.Put(ctx, strings.NewReader("hello"), hello)).To(Succeed())
-		_, err := blob.NewClient(t).Has(impatient, base, hello)
-		Expect(err).To(MatchError(context.Canceled))
-		_, err = blob.NewClient(t).Has(ctx, base, hello)
-		Expect(err).NotTo(HaveOccurred())
-	})
-
 	It("ends at once for one who speaks no HTTP/2", func(ctx SpecContext) {
 		conn, err := remote.dial(ctx, "peer")
 		Expect(err).NotTo(HaveOccurred())
@@ -170,19 +150,55 @@ func TestFrozenPeer(t *testing.T) {
 	}
 }
 
+// serveNothing answers 201 to everything, on the far end of a pipe whose near end it returns.
+func serveNothing() net.Conn {
+	here, there := net.Pipe()
+	go blob.ServeConn(there, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.WriteHeader(http.StatusCreated)
+	}))
+	return here
+}
+
+// TestImpatientDialler has two want one connection, and the one who dials for both give up.
+func TestImpatientDialler(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := NewWithT(t)
+		dials := 0
+		transport := blob.NewTransport(func(ctx context.Context, _ string) (net.Conn, error) {
+			if dials++; dials == 1 {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return serveNothing(), nil
+		})
+		ask := func(ctx context.Context) <-chan error {
+			answer := make(chan error, 1)
+			go func() {
+				_, err := blob.NewClient(transport).Has(ctx, base, blob.Digest{})
+				answer <- err
+			}()
+			synctest.Wait()
+			return answer
+		}
+		impatient, giveUp := context.WithCancel(t.Context())
+		first, second := ask(impatient), ask(t.Context())
+		giveUp()
+		g.Expect(<-first).To(MatchError(context.Canceled))
+		g.Expect(<-second).To(Succeed())
+		g.Expect(dials).To(Equal(2))
+		g.Expect(transport.Close()).To(Succeed())
+	})
+}
+
 // TestIdleConnection lets a connection outlive the time a server keeps one that nobody uses.
 func TestIdleConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := NewWithT(t)
 		dials := 0
 		transport := blob.NewTransport(func(context.Context, string) (net.Conn, error) {
-			here, there := net.Pipe()
-			go blob.ServeConn(there, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.WriteHeader(http.StatusCreated)
-			}))
 			dials++
-			return here, nil
+			return serveNothing(), nil
 		})
 		for range 3 {
 			err := blob.NewClient(transport).Put(t.Context(), base, blob.Digest{}, 5, strings.NewReader("hello"))

@@ -341,6 +341,15 @@ var _ = Describe("A flipped bit on disk", Label("DATA-1"), func() {
 		}),
 	)
 
+	It("is noticed when the file is cut short while it is read", func() {
+		r, err := store.Open(d)
+		Expect(err).NotTo(HaveOccurred())
+		defer r.Close()
+		Expect(os.Truncate(path, 300<<10)).To(Succeed())
+		_, err = io.ReadAll(r)
+		Expect(err).To(MatchError(blob.ErrCorrupt))
+	})
+
 	It("costs the blob, so that it can be put again", func(ctx SpecContext) {
 		flip(path, 7)
 		Expect(store.Verify(ctx, d)).To(MatchError(blob.ErrCorrupt))
