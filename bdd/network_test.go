@@ -70,14 +70,14 @@ func (n *network) start(name string, roles []string, seeds ...string) *node {
 	log := quiet().With("node", name)
 	nd.clock = messages.NewNodeClock(vclock.Key{Node: string(idOf(name)), Incarnation: nd.incarnation}, time.Now)
 	nd.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
-	nd.system.ProcessRegistry.Address = string(idOf(name))
-	nd.spawn(n.g, log)
 	var err error
 	nd.links, err = link.Start(link.Config{
 		System: nd.system, Endpoint: n.memory.Endpoint(identity.Peer{ID: idOf(name), Name: name, Roles: roles}), Clock: nd.clock,
-		Listen: name, Events: nd.event, Now: time.Now, Log: log,
+		Events: nd.event, Now: time.Now, Log: log,
 	})
 	n.g.Expect(err).NotTo(HaveOccurred())
+	nd.spawn(n.g, log)
+	n.g.Expect(nd.links.Listen(name)).To(Succeed())
 	for _, s := range seeds {
 		nd.links.Dial(s)
 	}

@@ -56,7 +56,7 @@ const (
 	resultPatience = 2 * time.Second
 )
 
-// Start brings a node up: its actors first, then its links, so that nobody finds it half there. The caller closes it.
+// Start brings a node up, its actors before anybody can reach them. The caller closes it.
 func Start(cfg config.Node, opt Options) (*Node, error) {
 	now := time.Now
 	incarnation, err := identity.NextIncarnation(cfg.Dir, now())
@@ -81,7 +81,9 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 		return err
 	}
 	n.system = newActorSystem(n.log)
-	n.system.ProcessRegistry.Address = string(n.id)
+	if err := n.link(opt, now); err != nil {
+		return err
+	}
 	about := &actors.Node{
 		ID: string(n.id), Name: n.cfg.Name, Network: n.cfg.Network, Version: opt.Version, Roles: n.cfg.Roles,
 		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log,
@@ -92,7 +94,7 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 	if err := n.spawnExecutor(about, opt); err != nil {
 		return err
 	}
-	return n.connect(opt, now)
+	return n.connect(opt)
 }
 
 // spawnBroker starts the actors of the role broker.
@@ -157,23 +159,29 @@ func (n *Node) spawn(props *actor.Props, name string) error {
 	return nil
 }
 
-// connect opens the links and dials the seeds.
-func (n *Node) connect(opt Options, now func() time.Time) error {
+// link plugs the links into the actor system, before the first actor, and lets nobody in yet.
+func (n *Node) link(opt Options, now func() time.Time) error {
 	var advertise []string
 	if a := n.cfg.Address(); a != "" {
 		advertise = []string{a}
 	}
-	listen := cmp.Or(opt.Listen, n.cfg.Listen())
 	var err error
 	n.links, err = link.Start(link.Config{
-		System: n.system, Identity: opt.Identity, Clock: n.clock, Listen: listen, Advertise: advertise,
+		System: n.system, Identity: opt.Identity, Clock: n.clock, Advertise: advertise,
 		Events: n.linkEvent, Now: now, Log: n.log,
 	})
 	if err != nil {
 		return err
 	}
-	if err := n.blobs.connect(n.links); err != nil {
-		return err
+	return n.blobs.connect(n.links)
+}
+
+// connect lets others in and dials the seeds.
+func (n *Node) connect(opt Options) error {
+	if listen := cmp.Or(opt.Listen, n.cfg.Listen()); listen != "" {
+		if err := n.links.Listen(listen); err != nil {
+			return err
+		}
 	}
 	for _, seed := range n.cfg.Seeds {
 		n.links.Dial(seed)

@@ -61,13 +61,24 @@ func Start(cfg Config) (*Links, error) {
 	l.self = l.transport.self()
 	l.address = string(l.self.ID)
 	if cfg.Listen != "" {
-		if l.addr, err = l.transport.listen(cfg.Listen, l.accept); err != nil {
-			return nil, fmt.Errorf("listen on %s: %w", cfg.Listen, err)
+		if err := l.Listen(cfg.Listen); err != nil {
+			return nil, err
 		}
 	}
 	cfg.System.ProcessRegistry.Address = l.address
 	cfg.System.ProcessRegistry.RegisterAddressResolver(func(*actor.PID) (actor.Process, bool) { return router{l}, true })
 	return l, nil
+}
+
+// Listen accepts connections on addr. A node that starts its actors between
+// Start and Listen is found whole or not at all. Call it at most once, before
+// Addr, and not if Config.Listen was given.
+func (l *Links) Listen(addr string) error {
+	var err error
+	if l.addr, err = l.transport.listen(addr, l.accept); err != nil {
+		return fmt.Errorf("listen on %s: %w", addr, err)
+	}
+	return nil
 }
 
 // Self returns who this node is to its peers.
