@@ -41,8 +41,8 @@ func (c *Client) Put(ctx context.Context, r io.ReadSeeker) (Blob, error) {
 	if err != nil {
 		return Blob{}, fmt.Errorf("put: %w", err)
 	}
-	b := Blob{Digest: [32]byte(sum.Sum(nil)), Size: uint64(size)} //nolint:gosec // not negative
-	if 0 < size && size <= MaxInline {                            // none inline cannot be told from not inline
+	b := Blob{Digest: [32]byte(sum.Sum(nil)), Size: uint64(size)}
+	if 0 < size && size <= MaxInline { // none inline cannot be told from not inline
 		b.Inline = head.Bytes()
 		return b, nil
 	}
@@ -86,13 +86,12 @@ func (c *Client) Get(ctx context.Context, b Blob, w io.Writer) error {
 
 // lighten returns a spec whose description is small enough to send: the greatest inline bytes are sent ahead until it is.
 func (c *Client) lighten(ctx context.Context, spec *Spec) (*Spec, error) {
-	heavy, weight := inlines(spec)
-	if weight <= maxSpec/2 {
+	if _, weight := inlines(spec); weight <= maxSpec/2 {
 		return spec, nil
 	}
 	light := *spec
 	light.Files = slices.Clone(spec.Files)
-	heavy, weight = inlines(&light)
+	heavy, weight := inlines(&light)
 	slices.SortStableFunc(heavy, func(a, b *Blob) int { return len(b.Inline) - len(a.Inline) })
 	for _, b := range heavy {
 		if weight <= maxSpec/2 {
@@ -130,7 +129,7 @@ func (c *Client) upload(ctx context.Context, b Blob, r io.Reader) error {
 		return err
 	}
 	d := blob.Digest(b.Digest)
-	if err := blob.NewClient(c.bytes).Put(ctx, base(at), d, int64(b.Size), contextReader{ctx, r}); err != nil { //nolint:gosec // a file's size
+	if err := blob.NewClient(c.bytes).Put(ctx, base(at), d, int64(b.Size), contextReader{ctx, r}); err != nil {
 		return fmt.Errorf("put %d bytes: %w", b.Size, cause(ctx, err))
 	}
 	return nil
@@ -208,10 +207,10 @@ type verifier struct {
 // Read hands on what is within the blob's size, and turns the end into an error if it is not the blob's.
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.ReadCloser.Read(p)
-	if uint64(n) > v.left { //nolint:gosec // not negative
+	if uint64(n) > v.left {
 		return 0, fmt.Errorf("%w: more than announced", ErrCorrupt)
 	}
-	v.left -= uint64(n) //nolint:gosec // not negative
+	v.left -= uint64(n)
 	v.sum.Write(p[:n])
 	if errors.Is(err, io.EOF) && (v.left > 0 || v.want != [32]byte{} && v.want != [32]byte(v.sum.Sum(nil))) {
 		return n, fmt.Errorf("%w: %d bytes are missing or wrong", ErrCorrupt, v.left)

@@ -67,7 +67,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	if len(o.Addresses) == 0 {
 		return nil, fmt.Errorf("no broker is named: %w", ErrUnreachable)
 	}
-	c, err := start(o)
+	c, err := start(o) //nolint:contextcheck // a client outlives the context it is dialled in
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func Dial(ctx context.Context, o Options) (*Client, error) {
 	defer cancel()
 	at, err := c.network.connect(dialing)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, errors.Join(err, c.Close()) //nolint:contextcheck // closing has a bound of its own
 	}
 	c.network.enter(at)
 	c.tell(&connected{string(at.peer.ID)})

@@ -88,7 +88,7 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 		nodes[i] = Node{
 			ID: n.GetId(), Name: n.GetName(), Roles: n.GetRoles(), Home: n.GetHome(), State: n.GetState(), Reason: n.GetReason(),
 			Slots: int(n.GetSlots()), Used: int(n.GetUsed()), Labels: n.GetLabels(), Address: n.GetAddress(), Lease: n.GetLease(),
-			Seen: time.UnixMilli(int64(min(n.GetSeenMs(), 1<<52))).UTC(), //nolint:gosec // bounded
+			Seen: time.UnixMilli(int64(min(n.GetSeenMs(), 1<<52))).UTC(),
 		}
 	}
 	return nodes, nil
@@ -116,6 +116,6 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		Brokers: int(s.GetBrokers()), Executors: int(s.GetExecutors()), Slots: int(s.GetSlots()), Used: int(s.GetUsed()),
 		Queued: s.GetQueued(), Running: s.GetRunning(), Finished: s.GetFinished(), Records: s.GetRecords(),
 		Accepted: s.GetAccepted(), Rejected: s.GetRejected(), Redeployed: s.GetRedeployed(),
-		Uptime: time.Duration(min(s.GetUptimeMs(), 1<<40)) * time.Millisecond, Clock: s.GetClock(), //nolint:gosec // bounded
+		Uptime: time.Duration(min(s.GetUptimeMs(), 1<<40)) * time.Millisecond, Clock: s.GetClock(),
 	}, nil
 }

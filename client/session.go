@@ -46,7 +46,7 @@ func (s *session) merge(b []byte) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.learn(v, vclock.Hybrid{Wall: int64(m.GetWall() & (1<<63 - 1)), Logical: m.GetLogical()}, m.GetSeal()) //nolint:gosec // masked
+	s.learn(v, vclock.Hybrid{Wall: int64(m.GetWall() & (1<<63 - 1)), Logical: m.GetLogical()}, m.GetSeal())
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (s *session) learn(v ledger.Vector, at vclock.Hybrid, seal []byte) {
 
 func encodeSession(v ledger.Vector, at vclock.Hybrid, seal []byte) []byte {
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(&messages.Session{
-		Vector: v.Append(nil), Wall: uint64(max(0, at.Wall)), Logical: at.Logical, Seal: seal, //nolint:gosec // not negative
+		Vector: v.Append(nil), Wall: uint64(max(0, at.Wall)), Logical: at.Logical, Seal: seal,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("session: %v", err)) // plain fields always marshal

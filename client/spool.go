@@ -84,14 +84,14 @@ func (s *spool) enqueue(w want) {
 }
 
 // ready says that w can be answered. The caller holds mu.
-func (s *spool) ready(w want) bool { return s.end != nil || w.GetOffset() < uint64(s.size) } //nolint:gosec // not negative
+func (s *spool) ready(w want) bool { return s.end != nil || w.GetOffset() < uint64(s.size) }
 
 // serve answers w from what was read.
 func (s *spool) serve(w want) {
 	s.mu.Lock()
 	size, memory, file, end := s.size, s.memory, s.file, s.end
 	s.mu.Unlock()
-	offset := int64(min(w.GetOffset(), uint64(size))) //nolint:gosec // at most size, which is not negative
+	offset := int64(min(w.GetOffset(), uint64(size)))
 	data := make([]byte, min(int64(w.max()), size-offset))
 	if len(data) > 0 {
 		n, err := readKept(data, offset, memory, file)

@@ -217,12 +217,17 @@ func (j jobOutput) note() string {
 // writeJob tells a job's story.
 func writeJob(w io.Writer, j jobOutput, now time.Time) error {
 	rows := [][]string{
-		{"job", j.ID}, {"name", j.Name}, {"state", j.State}, {"waiting", j.Waiting},
+		{"job", j.ID},
+		{"name", j.Name},
+		{"state", j.State},
+		{"waiting", j.Waiting},
 		{"submitted", fmt.Sprintf("%s, %s ago, by %s", j.Created.time().Format(time.RFC3339), j.Created.age(now), firstOf(j.Submitter, "nobody"))},
 		{"owner", firstOf(j.OwnerName, j.Owner)},
-		{"arguments", strings.Join(j.Args, " ")}, {"labels", labelsText(j.Labels)},
+		{"arguments", strings.Join(j.Args, " ")},
+		{"labels", labelsText(j.Labels)},
 		{"retries", fmt.Sprintf("%d of %d used", min(j.Failures, j.Retries), j.Retries)},
-		{"cancel", j.cancelText()}, {"verdict", j.verdictText()},
+		{"cancel", j.cancelText()},
+		{"verdict", j.verdictText()},
 	}
 	rows = append(rows, j.Result.rows()...)
 	var told [][]string
@@ -266,12 +271,15 @@ func (r *resultOutput) rows() [][]string {
 		how = fmt.Sprintf("%s with %d", how, *r.ExitCode)
 	}
 	rows := [][]string{
-		{"result", how}, {"message", r.Message}, {"limit", r.Limit},
-		{"stdout", r.Stdout.text()}, {"stderr", r.Stderr.text()},
+		{"result", how},
+		{"message", r.Message},
+		{"limit", r.Limit},
+		{"stdout", r.Stdout.text()},
+		{"stderr", r.Stderr.text()},
 		{"took", fmt.Sprintf("%s, and %s to load the module", brief(r.Run), brief(r.Compile))},
 	}
 	for _, f := range r.Outputs {
-		rows = append(rows, []string{"output", fmt.Sprintf("%s, %s", f.Path, config.Size(f.Bytes))}) //nolint:gosec // a file's size
+		rows = append(rows, []string{"output", fmt.Sprintf("%s, %s", f.Path, config.Size(f.Bytes))})
 	}
 	for _, m := range r.Missing {
 		rows = append(rows, []string{"missing", m})

@@ -91,8 +91,7 @@ func readModule(name string) ([]byte, error) {
 
 // reason leaves out the path, which the sentence around it has.
 func reason(err error) error {
-	var at *fs.PathError
-	if errors.As(err, &at) {
+	if at, ok := errors.AsType[*fs.PathError](err); ok {
 		return at.Err
 	}
 	return err
@@ -127,7 +126,7 @@ func (o *runOptions) spec(ctx context.Context, c *client.Client, code []byte) (*
 		Needs: client.Needs{Labels: o.labels.asMap()},
 		Limits: client.Limits{
 			Timeout: o.timeout, OpenFiles: o.openFiles,
-			Memory: uint64(o.memory), Stdout: uint64(o.stdoutLimit), Stderr: uint64(o.stderrLimit), Output: uint64(o.outs), //nolint:gosec // not negative
+			Memory: uint64(o.memory), Stdout: uint64(o.stdoutLimit), Stderr: uint64(o.stderrLimit), Output: uint64(o.outs),
 		},
 	}
 	for _, p := range o.out.list {

@@ -135,7 +135,11 @@ var _ = Describe("ucp run with no network configured", func() {
 			}
 			Expect(json.Unmarshal([]byte(a.stdout), &o)).To(Succeed())
 			Expect(o.Source).To(Equal(source))
-			Expect(o.Error == "").To(Equal(source == "module"))
+			if source == "module" {
+				Expect(o.Error).To(BeEmpty())
+			} else {
+				Expect(o.Error).NotTo(BeEmpty())
+			}
 		},
 		Entry("the module's", "module", nil, Exit(1), SpecTimeout(soon)),
 		Entry("a timeout's", "timeout", []string{"--timeout", "50ms"}, Forever(), SpecTimeout(soon)),

@@ -74,13 +74,13 @@ func unusable(err error) error {
 }
 
 func (a *app) embed(ctx context.Context, slots int) (*connection, error) {
-	e, err := cluster.StartEmbedded(slots, cluster.Options{Version: version, Log: a.log, CacheDir: moduleCache(a)})
+	e, err := cluster.StartEmbedded(slots, cluster.Options{Version: version, Log: a.log, CacheDir: moduleCache(a)}) //nolint:contextcheck // it ends with Close
 	if err != nil {
 		return nil, fmt.Errorf("the embedded network did not start: %w", err)
 	}
 	c, err := client.Dial(ctx, client.Options{Addresses: []string{e.Address}, Identity: e.Client, Log: a.log})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("the embedded network does not answer: %w", err), e.Close())
+		return nil, errors.Join(fmt.Errorf("the embedded network does not answer: %w", err), e.Close()) //nolint:contextcheck // closing has a bound of its own
 	}
 	return &connection{c, e}, nil
 }

@@ -1,0 +1,142 @@
+package client_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/cluster"
+	"github.com/urbancompute/ucp/internal/wasm/wasmtest"
+)
+
+// dial connects to a network of one node inside this process. To reach another, name its brokers' addresses, and open the identity that
+// its CA gave you with identity.Open.
+func dial(ctx context.Context) (c *client.Client, end func()) {
+	network, err := cluster.StartEmbedded(1, cluster.Options{Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	c, err = client.Dial(ctx, client.Options{Addresses: []string{network.Address}, Identity: network.Client})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c, func() {
+		_ = c.Close()
+		_ = network.Close()
+	}
+}
+
+// Give a job to the network and wait for its result.
+func ExampleClient_Submit() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	module, err := c.PutBytes(ctx, wasmtest.Script([]wasmtest.Step{wasmtest.Print("hello")})) // c.PutFile takes a .wasm file
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := c.Submit(ctx, &client.Spec{Name: "greeting", Module: module, Args: []string{"greeting"}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	j, err := s.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(j.Spec.Name, "is", j.State())
+	result := j.Current().Verdict.Result
+	if err := c.Get(ctx, result.Stdout, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// greeting is accepted
+	// hello
+}
+
+// Let a program read what you have and write where you look.
+func ExampleClient_SubmitStreamed() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	module, err := c.PutBytes(ctx, wasmtest.Script([]wasmtest.Step{wasmtest.Echo(), wasmtest.Exit(3)}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := c.SubmitStreamed(ctx, &client.Spec{Module: module}, client.Streams{
+		Stdin: strings.NewReader("typed by hand\n"), Stdout: os.Stdout, Stderr: os.Stderr,
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	j, err := s.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("exit code", j.Current().Verdict.Result.ExitCode)
+	// Output:
+	// typed by hand
+	// exit code 3
+}
+
+// See why a job does not run, and cancel it.
+func ExampleClient_Cancel() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	module, err := c.PutBytes(ctx, wasmtest.Script(nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := c.Submit(ctx, &client.Spec{
+		Module: module, Needs: client.Needs{Labels: map[string]string{"location": "moon"}},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	now, err := c.Job(ctx, s.ID())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(now.Job.State(), "-", now.Waiting)
+	if _, err := c.Cancel(ctx, s.ID()); err != nil {
+		log.Fatal(err)
+	}
+	j, err := s.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(j.State())
+	// Output:
+	// queued - no executor can take it: lacks label location=moon (1 of 1)
+	// cancelled
+}
+
+// Go on elsewhere with what this client has seen: another process that gives the session to Dial reads the job, or is told ErrStale by
+// a broker that has not heard of it yet.
+func ExampleClient_Session() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	module, err := c.PutBytes(ctx, wasmtest.Script(nil))
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.Submit(ctx, &client.Spec{Module: module}); err != nil {
+		log.Fatal(err)
+	}
+	session, err := c.Session(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("a session is small:", len(session) < 2000)
+	// Output:
+	// a session is small: true
+}
