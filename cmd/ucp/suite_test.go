@@ -86,6 +86,6 @@ func (u person) runsWith(ctx context.Context, variables []string, args ...string
 // command is ucp in a process of its own, not started yet.
 func (u person) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, os.Args[0], args...)
-	cmd.Env, cmd.Dir = u.variables(asUCP+"=1"), u.dir
+	cmd.Env, cmd.Dir = u.variables(asUCP+"=1", "GORACE=atexit_sleep_ms=0"), u.dir
 	return cmd
 }
