@@ -24,7 +24,7 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
 	}, from, msg.GetLease(), b.Now())
 	ctx.Watch(from)
-	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: uint32(b.Heartbeat.Milliseconds()), TimeoutMs: uint32(b.LeaseTimeout.Milliseconds())})
+	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
 	b.noteExecutor(ctx, m, roster.Up, "")
 	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()))
@@ -189,7 +189,7 @@ func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
 	b.put(ctx, nodeKey(m.ID), nodeState{roster.Node{
 		ID: m.ID, Name: m.Name, Roles: []string{messages.Executor}, Home: b.ID, Lease: m.lease, State: s, Reason: why,
-		Slots: uint32(m.Slots), Labels: m.Labels, At: b.hybrid(),
+		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(),
 	}})
 }
 

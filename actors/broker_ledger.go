@@ -46,7 +46,7 @@ func (b *Broker) stale(ctx actor.Context, seen ledger.Vector, id string) bool {
 		return false
 	}
 	ctx.Respond(&messages.Refused{
-		Code: messages.Refused_STALE, Job: id, RetryAfterMs: uint32(b.SyncInterval.Milliseconds()),
+		Code: messages.Refused_STALE, Job: id, RetryAfterMs: milliseconds(b.SyncInterval),
 		Reason: "this broker has not heard yet of what you saw at another one",
 	})
 	return true

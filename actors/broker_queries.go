@@ -187,7 +187,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 			Address: n.Address, Lease: n.Lease, SeenMs: uint64(max(0, n.At.Wall)), Reason: n.Reason,
 		}
 		if m, ok := b.crew.members[n.ID]; ok {
-			info.Used = uint32(min(m.used(), m.Slots))
+			info.Used = narrow(min(m.used(), m.Slots))
 		}
 		res.Nodes = append(res.Nodes, info)
 	}
@@ -216,7 +216,7 @@ func (b *Broker) status() *messages.StatusResponse {
 		}
 	}
 	for _, m := range b.crew.members {
-		s.Used += uint32(min(m.used(), m.Slots))
+		s.Used += narrow(min(m.used(), m.Slots))
 		s.Running += uint64(len(m.live))
 	}
 	return s

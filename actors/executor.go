@@ -44,6 +44,7 @@ type Executor struct {
 	told      uint32 // the window that home knows
 	ticker    *time.Timer
 	every     time.Duration
+	ticked    time.Time
 }
 
 type runnerSlot struct {
@@ -113,7 +114,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 }
 
 func (e *Executor) start(ctx actor.Context) {
-	e.pace = pace{slots: e.Slots}
+	e.pace, e.ticked = pace{slots: e.Slots}, e.Now()
 	for i := range e.Slots {
 		e.runners = append(e.runners, &runnerSlot{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
 	}
@@ -127,6 +128,7 @@ func (e *Executor) arm(ctx actor.Context) {
 
 func (e *Executor) tick(ctx actor.Context) {
 	e.arm(ctx)
+	e.forgive()
 	if e.home == nil {
 		return
 	}
@@ -144,6 +146,16 @@ func (e *Executor) tick(ctx actor.Context) {
 			e.sendResult(ctx, d)
 		}
 	}
+}
+
+// forgive moves the home's lease on by as long as this node was held up itself, as one that was frozen is: nobody is blamed for the time
+// that nobody listened. The results that it comes back with belong to its home, and are late or not there.
+func (e *Executor) forgive() {
+	now := e.Now()
+	if late := now.Sub(e.ticked) - 2*e.every; late > 0 {
+		e.heard = e.heard.Add(late)
+	}
+	e.ticked = now
 }
 
 // brokerUp remembers a broker, and makes it the home of an executor that has none.
@@ -221,7 +233,7 @@ func (e *Executor) isHome(ctx actor.Context) bool {
 
 func (e *Executor) capabilities() *messages.Capabilities {
 	return &messages.Capabilities{
-		Slots: uint32(e.Slots), Window: e.pace.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+		Slots: narrow(e.Slots), Window: e.pace.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
 	}
 }
 

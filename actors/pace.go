@@ -30,9 +30,9 @@ func (p *pace) took(d time.Duration) {
 // window returns how many attempts to hold.
 func (p *pace) window() uint32 {
 	if p.mean == 0 {
-		return uint32(p.slots)
+		return narrow(p.slots)
 	}
-	return uint32(p.slots * (1 + int(min(queueWork/max(p.mean, 1), maxQueue))))
+	return narrow(p.slots * (1 + int(min(queueWork/max(p.mean, 1), maxQueue))))
 }
 
 func maxWindow(slots int) int { return slots * (1 + maxQueue) }

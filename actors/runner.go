@@ -95,7 +95,7 @@ func (r *runner) Receive(ctx actor.Context) {
 		r.done(ctx, msg)
 	case *wantInput:
 		if r.runs(msg.name) {
-			ctx.Request(r.now.gateway, &messages.ReadStdin{Attempt: messages.AttemptToWire(msg.name), Offset: msg.offset, Max: uint32(msg.max)})
+			ctx.Request(r.now.gateway, &messages.ReadStdin{Attempt: messages.AttemptToWire(msg.name), Offset: msg.offset, Max: narrow(msg.max)})
 		}
 	case *messages.StdinChunk:
 		r.input(msg)

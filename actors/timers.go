@@ -1,11 +1,9 @@
 package actors
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
@@ -62,13 +60,3 @@ func (r *retention) due(now time.Time) []ledger.Key {
 	}
 	return keys
 }
-
-// anonymous says whether the message under way could come from another node and does not say from whom. None of ours does that, and what an
-// actor does depends on who asks.
-func anonymous(ctx actor.Context) bool {
-	_, wire := ctx.Message().(proto.Message)
-	_, system := ctx.Message().(actor.SystemMessage)
-	return wire && !system && ctx.Sender() == nil
-}
-
-func typeName(v any) string { return fmt.Sprintf("%T", v) }

@@ -141,7 +141,7 @@ var _ = Describe("A job", func() {
 				pass(15 * time.Second)
 				j := c.show("b1", id)
 				g.Expect(j.State()).To(Equal(job.StateAccepted))
-				g.Expect(len(j.Current().Attempts)).To(Equal(2))
+				g.Expect(j.Current().Attempts).To(HaveLen(2))
 			})
 		})
 	})

@@ -37,7 +37,7 @@ func inVirtualTime(body func(g Gomega)) {
 	synctest.Test(suite, func(*testing.T) {
 		defer pass(time.Minute) // the engine's own throttles and timers end
 		defer func() {
-			if r := recover(); r != nil && r != (any)(stop{}) {
+			if r := recover(); r != nil && r != any(stop{}) {
 				panic(r)
 			}
 		}()

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/urbancompute/ucp/cluster/identity"
 	"github.com/urbancompute/ucp/config"
@@ -33,7 +32,7 @@ func StartEmbedded(slots int, opt Options) (*Embedded, error) {
 }
 
 func (e *Embedded) start(slots int, opt Options) error {
-	now := time.Now()
+	now := wallClock()
 	ca, err := identity.NewEphemeralCA("embedded", now)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -58,7 +59,7 @@ const (
 
 // Start brings a node up, its actors before anybody can reach them. The caller closes it.
 func Start(cfg config.Node, opt Options) (*Node, error) {
-	now := time.Now
+	now := wallClock
 	incarnation, err := identity.NextIncarnation(cfg.Dir, now())
 	if err != nil {
 		return nil, err
@@ -224,9 +225,9 @@ const goodbye = 2 * time.Second
 func (n *Node) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
-	for i := len(n.roots) - 1; i >= 0; i-- {
-		if err := n.system.Root.StopFuture(n.roots[i]).Wait(); err != nil && !errors.Is(err, actor.ErrDeadLetter) {
-			n.log.Warn("actor did not stop in time", "actor", n.roots[i].GetId(), "err", err)
+	for _, pid := range slices.Backward(n.roots) {
+		if err := n.system.Root.StopFuture(pid).Wait(); err != nil && !errors.Is(err, actor.ErrDeadLetter) {
+			n.log.Warn("actor did not stop in time", "actor", pid.GetId(), "err", err)
 		}
 	}
 	if n.links != nil {

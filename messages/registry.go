@@ -100,7 +100,7 @@ func TypeID(m proto.Message) (uint32, bool) {
 
 // NewMessage returns an empty message of the type with the given number.
 func NewMessage(id uint32) (proto.Message, bool) {
-	if id == 0 || id >= uint32(len(wire)) {
+	if id == 0 || int(id) >= len(wire) {
 		return nil, false
 	}
 	return wire[id].message.ProtoReflect().New().Interface(), true
@@ -109,7 +109,7 @@ func NewMessage(id uint32) (proto.Message, bool) {
 // Allowed returns nil if a node with these roles may send messages of type id to the actor of that name, and else an error that says what
 // is wrong with it (LINK-6).
 func Allowed(roles []string, target string, id uint32) error {
-	if id == 0 || id >= uint32(len(wire)) {
+	if id == 0 || int(id) >= len(wire) {
 		return fmt.Errorf("message type %d is unknown: %w", id, ErrNotAllowed)
 	}
 	e := wire[id]

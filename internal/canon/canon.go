@@ -80,13 +80,13 @@ func (r *Reader) Uint(bits int) uint64 {
 }
 
 // Uint32 takes a number of at most 32 bits.
-func (r *Reader) Uint32() uint32 { return uint32(r.Uint(32)) }
+func (r *Reader) Uint32() uint32 { return uint32(r.Uint(32)) } //nolint:gosec // Uint checks the bits
 
 // Uint64 takes a number of at most 64 bits.
 func (r *Reader) Uint64() uint64 { return r.Uint(64) }
 
 // Byte takes a number of at most 8 bits.
-func (r *Reader) Byte() uint8 { return uint8(r.Uint(8)) }
+func (r *Reader) Byte() uint8 { return uint8(r.Uint(8)) } //nolint:gosec // Uint checks the bits
 
 // Bool takes a truth value.
 func (r *Reader) Bool() bool {

@@ -84,8 +84,9 @@ func (t *turn) deployable(ev Deployable) error {
 	case len(t.Live()) > 0:
 		return ErrBusy
 	}
+	n := uint32(len(t.Attempts)) + 1 //nolint:gosec // at most MaxAttempts
 	a := Attempt{
-		Name:     Name{Job: t.job.ID, Owner: t.Owner, Incarnation: ev.Incarnation, N: uint32(len(t.Attempts)) + 1},
+		Name:     Name{Job: t.job.ID, Owner: t.Owner, Incarnation: ev.Incarnation, N: n},
 		Executor: ev.Executor, Lease: ev.Lease, State: Placed, Placed: ev.At,
 	}
 	t.Attempts = append(slices.Clone(t.Attempts), a)

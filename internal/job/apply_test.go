@@ -249,7 +249,7 @@ var _ = Describe("A program's failure", Label("JOB-5"), func() {
 	})
 
 	It("backs off between half and all of 200 ms, doubling up to 30 s", func() {
-		for n := uint32(1); n < 40; n++ {
+		for n := 1; n < 40; n++ {
 			longest := min(200*time.Millisecond<<min(n-1, 10), 30*time.Second)
 			Expect(backoff("01HX-b1", n)).To(And(BeNumerically(">", longest/2-1), BeNumerically("<=", longest)))
 		}

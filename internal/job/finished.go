@@ -80,7 +80,7 @@ func (t *turn) failed(i int, ev Finished) {
 	case t.Failures > t.job.Spec.Retries || ev.Result.Kind == RefusedModule || len(t.Attempts) >= MaxAttempts:
 		t.decide(Verdict{Kind: FailedVerdict, Attempt: ev.Attempt, Executor: ev.Executor, Result: ev.Result, Reason: ev.Result.describe(), At: ev.At})
 	default:
-		after := backoff(t.job.ID, t.Failures)
+		after := backoff(t.job.ID, int(t.Failures))
 		t.wait(fmt.Sprintf("%s; retry %d of %d in %s", ev.Result.describe(), t.Failures, t.job.Spec.Retries, after.Round(time.Millisecond)))
 		t.do(Arm{RetryTimer, after})
 	}
@@ -92,7 +92,7 @@ func (t *turn) goOnLater(ev Finished) {
 		t.goOn(ev.At, ev.Result.describe())
 		return
 	}
-	after := backoff(t.job.ID, uint32(max(1, len(t.Attempts))))
+	after := backoff(t.job.ID, max(1, len(t.Attempts)))
 	t.wait(fmt.Sprintf("%s; deployed again in %s", ev.Result.describe(), after.Round(time.Millisecond)))
 	t.do(Arm{RetryTimer, after})
 }
@@ -113,9 +113,9 @@ const (
 )
 
 // backoff doubles with each failure, up to maxBackoff, less up to a half of jitter that is a function of the job's id.
-func backoff(id ID, failures uint32) time.Duration {
+func backoff(id ID, failures int) time.Duration {
 	d := min(firstBackoff<<min(failures-1, 10), maxBackoff)
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%s %d", id, failures)
+	_, _ = fmt.Fprintf(h, "%s %d", id, failures) // a hash never fails
 	return d - time.Duration(h.Sum64()%uint64(d/2))
 }

@@ -21,8 +21,11 @@ func events(executor, n int) *rapid.Generator[Event] {
 			Finished{Attempt: a, Executor: e, Signed: rapid.Bool().Draw(t, "signed"), Result: r, At: at(4)},
 			ExecutorLost{Executor: e, Lease: lease, Reason: "silent", At: at(5)},
 			Reported{Executor: e, Lease: lease, Running: []Name{a}, At: at(6)},
-			CancelAsked{By: "c", At: at(7)}, RetryDue{}, Unplaceable{Reason: "full"},
-			Overdue{Timer: QueueTimer, At: at(8)}, Overdue{Timer: DeadlineTimer, At: at(8)},
+			CancelAsked{By: "c", At: at(7)},
+			RetryDue{},
+			Unplaceable{Reason: "full"},
+			Overdue{Timer: QueueTimer, At: at(8)},
+			Overdue{Timer: DeadlineTimer, At: at(8)},
 		}).Draw(t, "event")
 	})
 }
