@@ -161,7 +161,7 @@ func newCache(b *testing.B) *wasm.Cache {
 }
 
 func newSlot(b *testing.B, cache *wasm.Cache) *wasm.Worker {
-	w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

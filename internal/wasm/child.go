@@ -193,8 +193,7 @@ func (w *child) load(o *order) (m *module, outcome Outcome, ok bool) {
 
 func refusal(err error) Outcome {
 	o := Outcome{Kind: Refused, Message: err.Error()}
-	var r *RefusedError
-	if errors.As(err, &r) {
+	if r, ok := errors.AsType[*RefusedError](err); ok {
 		o.Limit = r.Limit
 	}
 	return o

@@ -8,8 +8,8 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// now measures how long guests and compilations take, and is the clock that guests see. Nothing is decided by it.
-var now = time.Now //nolint:forbidigo // the sandbox is an edge of the house, and this its only look at a clock
+// now measures how long guests and compilations take, and when output has waited long enough. Nothing else is decided by it.
+var now = time.Now
 
 // sleep waits for d; a worker that is to wake earlier is killed.
 func sleep(ns int64) {
@@ -40,7 +40,7 @@ func (v *virtualClock) tick() int64 {
 
 func (v *virtualClock) walltime() (sec int64, nsec int32) {
 	t := v.tick()
-	return virtualEpoch + t/1e9, int32(t % 1e9) //nolint:gosec // below 1e9
+	return virtualEpoch + t/1e9, int32(t % 1e9)
 }
 
 func (v *virtualClock) sleep(ns int64) { v.ns += max(ns, 0) }

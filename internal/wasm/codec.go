@@ -23,7 +23,7 @@ func appendOrder(b []byte, o *order) []byte {
 	b = appendBool(b, o.deterministic)
 	b = appendBool(b, o.stdin)
 	for _, v := range []int64{o.limits.MemoryBytes, o.limits.StdoutBytes, o.limits.StderrBytes, o.limits.ModuleBytes, o.limits.OutputBytes, int64(o.limits.OpenFiles)} {
-		b = binary.AppendUvarint(b, uint64(v)) //nolint:gosec // limits are positive
+		b = binary.AppendUvarint(b, uint64(v))
 	}
 	b = appendString(b, o.dir)
 	b = appendStrings(b, o.args)
@@ -78,7 +78,7 @@ func appendOutcome(b []byte, o Outcome) []byte {
 	b = append(b, byte(o.Kind))
 	b = binary.AppendUvarint(b, uint64(o.ExitCode))
 	b = appendBool(appendBool(appendBool(b, o.StdoutTruncated), o.StderrTruncated), o.Cached)
-	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(o.Compile)), uint64(o.Run)) //nolint:gosec // durations are positive
+	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(o.Compile)), uint64(o.Run))
 	b = appendString(appendString(appendString(b, clip(o.Trap)), o.Limit), clip(o.Message))
 	return endFrame(b, start)
 }

@@ -3,6 +3,7 @@
 package wasm
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -120,18 +121,18 @@ func openNoFollow(root *os.Root, name string) (*os.File, error) {
 }
 
 func openAt(dir *os.File, name string) (*os.File, error) {
-	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) //nolint:gosec // a descriptor is small
+	fd, err := unix.Openat(int(dir.Fd()), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
-	return os.NewFile(uintptr(fd), name), nil //nolint:gosec // a descriptor is not negative
+	return os.NewFile(uintptr(fd), name), nil
 }
 
 func reason(err error) string {
-	switch err { //nolint:errorlint // bare errnos
-	case unix.ENOENT:
+	switch {
+	case errors.Is(err, unix.ENOENT):
 		return "the job did not write it"
-	case unix.ELOOP, unix.ENOTDIR, unix.EMLINK:
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
 		return "there is a link or a file on the way to it"
 	}
 	return err.Error()

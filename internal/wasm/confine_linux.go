@@ -21,7 +21,7 @@ func confine(s workerSettings) error {
 		limits[unix.RLIMIT_DATA] = s.dataBytes
 	}
 	for resource, limit := range limits {
-		if err := lower(resource, uint64(limit)); err != nil { //nolint:gosec // limits are positive
+		if err := lower(resource, uint64(limit)); err != nil {
 			return fmt.Errorf("worker: limit %d to %d: %w", resource, limit, err)
 		}
 	}

@@ -34,7 +34,7 @@ func (w *child) execute(m *module, o *order) Outcome {
 	}
 	g := &guest{
 		order:  o,
-		memory: guestMemory{limit: uint64(o.limits.MemoryBytes)}, //nolint:gosec // limits are positive
+		memory: guestMemory{limit: uint64(o.limits.MemoryBytes)},
 		stdout: stream{out: w.out, frame: frameStdout, left: o.limits.StdoutBytes},
 		stderr: stream{out: w.out, frame: frameStderr, left: o.limits.StderrBytes},
 	}

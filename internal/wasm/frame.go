@@ -115,7 +115,7 @@ func (f *fields) uint() uint64 {
 	return v
 }
 
-func (f *fields) int() int64 { return int64(f.uint()) } //nolint:gosec // written from an int64 by the other side
+func (f *fields) int() int64 { return int64(f.uint()) }
 
 func (f *fields) bytes(n uint64) []byte {
 	if n > uint64(len(f.b)) {

@@ -26,7 +26,7 @@ type jobFile struct {
 	closed  bool
 }
 
-func (f *jobFile) fd() int { return int(f.f.Fd()) } //nolint:gosec // a descriptor is small
+func (f *jobFile) fd() int { return int(f.f.Fd()) }
 
 // Dev returns the device.
 func (f *jobFile) Dev() (uint64, esys.Errno) { return f.id.dev, 0 }

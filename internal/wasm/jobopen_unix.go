@@ -60,7 +60,7 @@ func (f *jobFS) openHandle(p string, flag esys.Oflag) (*os.File, esys.Errno) {
 	number := f.at(p, func(dir int, name string) error {
 		fd, err := unix.Openat(dir, name, flags|unix.O_NOFOLLOW, 0o600)
 		if err == nil {
-			h = os.NewFile(uintptr(fd), p) //nolint:gosec // a descriptor is not negative
+			h = os.NewFile(uintptr(fd), p)
 		}
 		return err
 	})
@@ -69,18 +69,22 @@ func (f *jobFS) openHandle(p string, flag esys.Oflag) (*os.File, esys.Errno) {
 
 func openFlags(flag esys.Oflag) int {
 	flags := os.O_RDONLY
-	switch flag & (esys.O_RDWR | esys.O_WRONLY) {
-	case esys.O_RDWR:
+	switch {
+	case flag&esys.O_RDWR != 0:
 		flags = os.O_RDWR
-	case esys.O_WRONLY:
+	case flag&esys.O_WRONLY != 0:
 		flags = os.O_WRONLY
 	}
 	for _, f := range [...]struct {
 		guest esys.Oflag
 		host  int
 	}{
-		{esys.O_APPEND, os.O_APPEND}, {esys.O_CREAT, os.O_CREATE}, {esys.O_EXCL, os.O_EXCL},
-		{esys.O_SYNC, unix.O_SYNC}, {esys.O_DSYNC, unix.O_DSYNC}, {esys.O_DIRECTORY, unix.O_DIRECTORY},
+		{esys.O_APPEND, os.O_APPEND},
+		{esys.O_CREAT, os.O_CREATE},
+		{esys.O_EXCL, os.O_EXCL},
+		{esys.O_SYNC, unix.O_SYNC},
+		{esys.O_DSYNC, unix.O_SYNC},
+		{esys.O_DIRECTORY, unix.O_DIRECTORY},
 	} {
 		if flag&f.guest != 0 {
 			flags |= f.host

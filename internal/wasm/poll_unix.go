@@ -13,7 +13,7 @@ func pollReadable(f *os.File, timeoutMillis int32) bool {
 	fds := []unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}} //nolint:gosec // a descriptor is small
 	for {
 		n, err := unix.Poll(fds, int(timeoutMillis))
-		if err != unix.EINTR { //nolint:errorlint // a bare errno
+		if err != unix.EINTR {
 			return n > 0
 		}
 	}

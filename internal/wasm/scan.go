@@ -123,7 +123,7 @@ func scan(module []byte) (*outline, error) {
 			return nil, refuse("the module is truncated: it ends inside the header of section %d", id)
 		}
 		at += 1 + n
-		if left := uint64(len(module) - at); size > left { //nolint:gosec // at <= len
+		if left := uint64(len(module) - at); size > left {
 			return nil, refuse("the module is truncated: section %d has %d of its %d bytes", id, left, size)
 		}
 		end := at + int(size) //nolint:gosec // checked against what is left
@@ -186,7 +186,7 @@ func (i imported) skipType(f *fields) {
 
 func (o *outline) readMemory(f *fields) {
 	for n := f.uint(); n > 0 && !f.bad; n-- {
-		o.memoryBytes += int64(min(f.limits(), 1<<32)) * pageBytes //nolint:gosec // bounded just here
+		o.memoryBytes += int64(min(f.limits(), 1<<32)) * pageBytes
 	}
 }
 

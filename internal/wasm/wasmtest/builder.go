@@ -118,7 +118,7 @@ func (b *builder) function(name string) uint64 {
 		i = len(b.imports)
 		b.imports = append(b.imports, name)
 	}
-	return uint64(i) //nolint:gosec // an index
+	return uint64(i)
 }
 
 // place puts s into memory and returns its address.
@@ -167,7 +167,7 @@ func (b *builder) types() []byte {
 		if !known || b.wrong {
 			s = signature{}
 		}
-		t = append(t, 0x60, byte(len(s.params)))
+		t = binary.AppendUvarint(append(t, 0x60), uint64(len(s.params)))
 		for _, p := range s.params {
 			t = append(t, map[rune]byte{'i': typeI32, 'I': typeI64}[p])
 		}
@@ -188,7 +188,7 @@ func (b *builder) importSection() []byte {
 			from = "env"
 		}
 		s = appendName(appendName(s, from), name)
-		s = binary.AppendUvarint(append(s, 0), uint64(i+1)) //nolint:gosec // an index
+		s = binary.AppendUvarint(append(s, 0), uint64(i+1))
 	}
 	return s
 }

@@ -156,8 +156,8 @@ func OpenToRead(n int64, path string) Step {
 
 // Sleep waits with poll_oneoff.
 func Sleep(d time.Duration) Step {
-	sub := make([]byte, 48)                            // userdata, clock, realtime
-	binary.LittleEndian.PutUint64(sub[24:], uint64(d)) //nolint:gosec // positive
+	sub := make([]byte, 48) // userdata, clock, realtime
+	binary.LittleEndian.PutUint64(sub[24:], uint64(d))
 	return func(b *builder) {
 		b.call("poll_oneoff", []Arg{I32(int64(b.place(string(sub)))), I32(scratchAt), I32(1), I32(scratchAt + 64)})
 		b.op(opDrop)
@@ -166,9 +166,9 @@ func Sleep(d time.Duration) Step {
 
 // AwaitInput waits with poll_oneoff until there is standard input, or a time has passed.
 func AwaitInput(d time.Duration) Step {
-	subs := make([]byte, 96)                            // the clock, then the input
-	binary.LittleEndian.PutUint64(subs[24:], uint64(d)) //nolint:gosec // positive
-	subs[48+8] = 1                                      // fd_read
+	subs := make([]byte, 96) // the clock, then the input
+	binary.LittleEndian.PutUint64(subs[24:], uint64(d))
+	subs[48+8] = 1 // fd_read
 	return func(b *builder) {
 		b.call("poll_oneoff", []Arg{I32(int64(b.place(string(subs)))), I32(scratchAt), I32(2), I32(scratchAt + 64)})
 		b.op(opDrop)
