@@ -129,7 +129,11 @@ func ExampleClient_Session() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	if _, err := c.Submit(ctx, &client.Spec{Module: module}); err != nil {
+	s, err := c.Submit(ctx, &client.Spec{Module: module})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := s.Wait(ctx); err != nil {
 		log.Fatal(err)
 	}
 	session, err := c.Session(ctx)
