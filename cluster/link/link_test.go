@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -296,6 +297,20 @@ func linkSpecs(newWorld func() world) {
 			Expect(b.links.Peers()).To(ConsistOf(HaveField("Incarnation", second.clock.Self().Incarnation)))
 			Consistently(ctx, b.seen, "100ms").Should(HaveLen(3), "the clone is refused, it does not take turns")
 			first.stop()
+		}, SpecTimeout(patience))
+
+		It("leaves nothing running when it is closed", func(ctx SpecContext) {
+			goroutines, _ := settled(ctx)
+			for range 5 {
+				a, b := build(w, "a", true), build(w, "b", true)
+				a.links.Dial(b.addr())
+				b.links.Dial(a.addr())
+				a.links.Dial("127.0.0.1:1")
+				Eventually(ctx, a.peers).Should(ConsistOf("b"))
+				a.stop()
+				b.stop()
+			}
+			Eventually(ctx, runtime.NumGoroutine).Should(BeNumerically("<=", goroutines+2))
 		}, SpecTimeout(patience))
 
 		It("hangs up for good", func(ctx SpecContext) {

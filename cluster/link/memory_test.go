@@ -105,6 +105,17 @@ var _ = Describe("A stalled peer", Label("LINK-3"), func() {
 		Expect(future.Result()).To(HaveField("Reason", ContainSubstring("not connected")))
 	}, SpecTimeout(patience))
 
+	It("tells a watcher once, however often it watched before the answer", Label("LINK-4"), func(ctx SpecContext) {
+		p, pid := spawn(a, "w")
+		w.memory.Cut(b.id, a.id)
+		watch(ctx, a, pid, b.pid("nobody"))
+		watch(ctx, a, pid, b.pid("nobody"))
+		w.memory.Heal(b.id, a.id)
+		Eventually(ctx, p.endings).Should(Equal([]string{"nobody NotFound"}))
+		synchronise(ctx, a, pid, b)
+		Consistently(ctx, p.endings, "20ms").Should(HaveLen(1))
+	}, SpecTimeout(patience))
+
 	It("ends the link rather than lose a Terminated", func(ctx SpecContext) {
 		small := func(c *link.Config) { c.Limits.Queue = 8 << 10 }
 		d := start(w, "d", true, small)
