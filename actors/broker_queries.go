@@ -30,6 +30,8 @@ func (b *Broker) answer(ctx actor.Context) {
 		ctx.Respond(b.status())
 	case *sealSession:
 		ctx.Respond(&sessionContent{b.replica.Vector(), b.hybrid()})
+	case returned: // what must arrive is sent again by whoever needs it
+		logReturned(b.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		b.log.Warn("unexpected message", "type", typeName(msg))

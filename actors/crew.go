@@ -94,6 +94,7 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	for _, m := range c.members {
 		e := m.Executor
 		e.Used = m.used()
+		e.Cut = m.reconnects != nil
 		executors = append(executors, e)
 	}
 	i, err := placement.Choose(d, executors)

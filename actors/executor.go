@@ -107,6 +107,8 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.send(ctx, &messages.AttemptStarted{Attempt: messages.AttemptToWire(msg.name)})
 	case *runDone:
 		e.done(ctx, msg)
+	case returned: // results are sent again, and so is the registration
+		logReturned(e.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		e.log.Warn("unexpected message", "type", typeName(msg))

@@ -85,6 +85,8 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		g.stdin(ctx, msg)
 	case *messages.OutputChunk:
 		g.output(ctx, msg)
+	case returned: // a client that is gone asks again
+		logReturned(g.log, msg)
 	case *messages.PeerUp, actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		g.log.Warn("unexpected message", "type", typeName(msg))

@@ -107,6 +107,8 @@ func (r *runner) Receive(ctx actor.Context) {
 		if r.now != nil {
 			r.stop("the executor stops")
 		}
+	case returned: // output is shown as it comes, and complete in the result
+		logReturned(r.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		r.log.Warn("unexpected message", "type", typeName(msg))

@@ -44,6 +44,11 @@ type Workbench interface {
 	Run(slot int, task workbench.Task, done func(*job.Result)) (stop func(reason string))
 }
 
+// returned is how a link gives back a message that it could not deliver; uncertain says that it may have arrived all the same.
+type returned interface {
+	Returned() (message any, reason error, uncertain bool)
+}
+
 // Sealer signs and checks sessions.
 type Sealer interface {
 	Seal(content []byte) ([]byte, error)

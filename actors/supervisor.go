@@ -38,6 +38,8 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	case *expired:
 		s.timers.ended(msg.timer)
 		s.apply(ctx, job.RetryDue{})
+	case returned:
+		s.returned(ctx, msg)
 	case *committed:
 		s.pending--
 		s.perform(ctx, msg.effects)
@@ -87,6 +89,17 @@ func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
 	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
 		Attempt: messages.AttemptToWire(a.Name), Spec: s.job.Spec.Append(nil), Mac: s.mac.sign(a.Name, a.Executor, s.job.Spec), Lease: a.Lease,
 	})
+}
+
+// returned hears that a message did not reach its executor. A deployment that surely did not is made elsewhere; for one that may have, and for
+// answers, the executor's lease decides: it reports what it has in hand.
+func (s *supervisor) returned(ctx actor.Context, r returned) {
+	m, reason, uncertain := r.Returned()
+	if d, ok := m.(*messages.DeployAttempt); ok && !uncertain {
+		s.apply(ctx, job.Declined{Attempt: messages.AttemptFromWire(d.GetAttempt()), Reason: reason.Error(), At: s.hybrid()})
+		return
+	}
+	s.log.Debug("message not delivered", "type", typeName(m), "err", reason)
 }
 
 // retireIfIdle offers to end when nothing is under way: no attempt, no timer, no unwritten change.

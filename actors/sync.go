@@ -75,6 +75,8 @@ func (s *syncer) Receive(ctx actor.Context) {
 		s.receive(ctx, msg)
 	case *messages.SyncTaken:
 		s.taken(ctx, msg)
+	case returned: // the next round brings what this one did not
+		logReturned(s.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		s.log.Warn("unexpected message", "type", typeName(msg))

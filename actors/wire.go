@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"log/slog"
 	"math"
 	"time"
 
@@ -15,6 +16,11 @@ func anonymous(ctx actor.Context) bool {
 	_, wire := ctx.Message().(proto.Message)
 	_, system := ctx.Message().(actor.SystemMessage)
 	return wire && !system && ctx.Sender() == nil
+}
+
+func logReturned(log *slog.Logger, r returned) {
+	m, reason, uncertain := r.Returned()
+	log.Debug("message not delivered", "type", typeName(m), "err", reason, "uncertain", uncertain)
 }
 
 // narrow fits a count into a field of the wire.

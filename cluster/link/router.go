@@ -26,6 +26,11 @@ type Undelivered struct {
 	Uncertain bool
 }
 
+// Returned gives the message back to actors that do not know this package.
+func (u *Undelivered) Returned() (message any, reason error, uncertain bool) {
+	return messages.Unstamp(u.Message), u.Reason, u.Uncertain
+}
+
 // refused is the same for futures and clients.
 func (u *Undelivered) refused() *messages.Refused {
 	r := &messages.Refused{Code: messages.Refused_UNREACHABLE, Reason: u.Reason.Error()}

@@ -116,7 +116,7 @@ func (t *turn) started(ev Started) {
 func (t *turn) declined(ev Declined) {
 	if i := t.attempt(ev.Attempt); i >= 0 && t.Attempts[i].State.Live() {
 		t.move(i, Refused, ev.Reason, ev.At)
-		t.goOn(ev.At, ev.Reason)
+		t.goOnLater(ev.At, ev.Reason)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"time"
+
+	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // finished decides on a result: first come, first served (JOB-3).
@@ -71,7 +73,7 @@ func (t *turn) failed(i int, ev Finished) {
 		t.move(i, Failed, ev.Result.describe(), ev.At)
 	}
 	if ev.Result.blameless() {
-		t.goOnLater(ev)
+		t.goOnLater(ev.At, ev.Result.describe())
 		return
 	}
 	t.Failures++
@@ -87,13 +89,13 @@ func (t *turn) failed(i int, ev Finished) {
 }
 
 // goOnLater has a job deployed again after a pause: what went wrong at the executor may still be wrong there.
-func (t *turn) goOnLater(ev Finished) {
+func (t *turn) goOnLater(at vclock.Hybrid, why string) {
 	if t.Verdict != nil || len(t.Live()) > 0 || len(t.Attempts) >= MaxAttempts {
-		t.goOn(ev.At, ev.Result.describe())
+		t.goOn(at, why)
 		return
 	}
 	after := backoff(t.job.ID, max(1, len(t.Attempts)))
-	t.wait(fmt.Sprintf("%s; deployed again in %s", ev.Result.describe(), after.Round(time.Millisecond)))
+	t.wait(fmt.Sprintf("%s; deployed again in %s", why, after.Round(time.Millisecond)))
 	t.do(Arm{RetryTimer, after})
 }
 

@@ -18,6 +18,7 @@ type Executor struct {
 	Memory   uint64 // bytes for one attempt, at most
 	Labels   map[string]string
 	Cordoned bool
+	Cut      bool              // its connection is gone just now, and may come back
 	Warm     map[[32]byte]bool // modules compiled there
 }
 
@@ -86,6 +87,8 @@ func (d Demand) refusedBy(e *Executor) string {
 	switch {
 	case e.Cordoned:
 		return "cordoned"
+	case e.Cut:
+		return "connection lost a moment ago"
 	case d.Memory > e.Memory:
 		return fmt.Sprintf("less than %d MiB of memory a job", d.Memory>>20)
 	}
