@@ -5,7 +5,10 @@
 //	ucp run hello.wasm Ada Grace
 package main
 
-import "os"
+import (
+	"os"
+	"strings"
+)
 
 func main() {
 	if _, err := os.Stdout.WriteString(greeting(os.Args)); err != nil {
@@ -18,9 +21,5 @@ func greeting(args []string) string {
 	if len(args) < 2 {
 		return "Hello, world!\n"
 	}
-	names := args[1]
-	for _, name := range args[2:] {
-		names += ", " + name
-	}
-	return "Hello, " + names + "!\n"
+	return "Hello, " + strings.Join(args[1:], ", ") + "!\n"
 }

@@ -48,7 +48,7 @@ func run(args []string, stdout, usage io.Writer) error {
 }
 
 func writeFile(name string, tile *image.Paletted, raw bool) error {
-	f, err := os.Create(name) //nolint:gosec // the file it is told to write
+	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}

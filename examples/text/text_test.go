@@ -45,7 +45,7 @@ var _ = Describe("The text", func() {
 		Expect(book).To(HavePrefix("Chapter 1\n\n"))
 		Expect(book).NotTo(MatchRegexp(`\ba [aeiou]`), "an orchard, an engine")
 		sentence := regexp.MustCompile(`^[A-Z][a-z, ]+\.$`)
-		for _, paragraph := range strings.Split(strings.TrimSpace(book), "\n\n") {
+		for paragraph := range strings.SplitSeq(strings.TrimSpace(book), "\n\n") {
 			if strings.HasPrefix(paragraph, "Chapter ") {
 				continue
 			}

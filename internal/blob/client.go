@@ -57,7 +57,7 @@ func (c *Client) Put(ctx context.Context, base string, d Digest, size int64, r i
 
 // Send sends a blob of a local store to the peer.
 func (c *Client) Send(ctx context.Context, base string, d Digest, from *Store) error {
-	r, err := from.Open(d)
+	r, err := from.Open(ctx, d)
 	if err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (h handler) get(w http.ResponseWriter, r *http.Request, d Digest) {
 		h.getRange(w, r, d)
 		return
 	}
-	blob, err := h.store.Open(d)
+	blob, err := h.store.Open(r.Context(), d)
 	if err != nil {
 		h.refuse(w, d, err)
 		return

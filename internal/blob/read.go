@@ -14,6 +14,7 @@ import (
 // Reader reads one blob from front to back and verifies it on the way: the last bytes of a damaged blob are never
 // handed out, ErrCorrupt comes in their place. It is not safe for concurrent use.
 type Reader struct {
+	ctx    context.Context
 	store  *Store
 	digest Digest
 	file   *os.File
@@ -23,13 +24,13 @@ type Reader struct {
 	err    error // what every further Read returns
 }
 
-// Open returns a reader of the blob, or ErrNotFound. Close it when done.
-func (s *Store) Open(d Digest) (*Reader, error) {
+// Open returns a reader of the blob, or ErrNotFound. Reading ends with ctx. Close the reader when done.
+func (s *Store) Open(ctx context.Context, d Digest) (*Reader, error) {
 	f, info, err := s.openFile(d)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{store: s, digest: d, file: f, hash: sha256.New(), size: info.Size(), left: info.Size()}
+	r := &Reader{ctx: ctx, store: s, digest: d, file: f, hash: sha256.New(), size: info.Size(), left: info.Size()}
 	if r.size == 0 {
 		r.err = r.verdict()
 	}
@@ -55,6 +56,9 @@ func (r *Reader) Size() int64 {
 
 // Read reads the next bytes. It returns io.EOF only after the whole blob was found to be right.
 func (r *Reader) Read(p []byte) (int, error) {
+	if r.err == nil && r.ctx.Err() != nil {
+		r.err = context.Cause(r.ctx)
+	}
 	if r.err != nil {
 		return 0, r.err
 	}
@@ -102,8 +106,7 @@ func (r *Reader) verdict() error {
 }
 
 func (r *Reader) condemn() error {
-	// A reader has no context; what this waits for is at most one upload of the same digest.
-	err := r.store.condemn(context.Background(), r.digest)
+	err := r.store.condemn(r.ctx, r.digest)
 	if errors.Is(err, ErrCorrupt) {
 		return err
 	}

@@ -44,9 +44,9 @@ func noise(n int, seed uint64) []byte {
 	return data
 }
 
-func readAll(s *blob.Store, d blob.Digest) ([]byte, error) {
+func readAll(ctx context.Context, s *blob.Store, d blob.Digest) ([]byte, error) {
 	GinkgoHelper()
-	r, err := s.Open(d)
+	r, err := s.Open(ctx, d)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ var _ = Describe("A store", Label("DATA-1"), func() {
 		data := noise(size, 1)
 		d := blob.Sum(data)
 		Expect(s.Put(ctx, bytes.NewReader(data), d)).To(Succeed())
-		Expect(readAll(s, d)).To(Equal(data))
+		Expect(readAll(ctx, s, d)).To(Equal(data))
 		Expect(s.Size(d)).To(BeEquivalentTo(size))
 		Expect(s.Used()).To(BeEquivalentTo(size))
 	},
@@ -106,7 +106,7 @@ var _ = Describe("A store", Label("DATA-1"), func() {
 			if err != nil || d != blob.Sum(data) || n != int64(len(data)) {
 				t.Fatalf("added %d of %d bytes as %s: %v", n, len(data), d, err)
 			}
-			back, err := readAll(s, d)
+			back, err := readAll(ctx, s, d)
 			if err != nil || !bytes.Equal(back, data) {
 				t.Fatalf("got other bytes back: %v", err)
 			}
@@ -149,7 +149,7 @@ var _ = Describe("A store", Label("DATA-1"), func() {
 		Expect(s.Has(d)).To(BeFalse())
 		Expect(s.Used()).To(BeZero())
 		Expect(files(dir)).To(BeEmpty())
-		_, err = s.Open(d)
+		_, err = s.Open(ctx, d)
 		Expect(err).To(MatchError(blob.ErrNotFound))
 		Expect(s.Put(ctx, bytes.NewReader(noise(1000, 1)), d)).To(Succeed())
 	})
@@ -219,7 +219,7 @@ var _ = Describe("A full store", Label("DATA-1"), func() {
 		Expect(err).NotTo(HaveOccurred())
 		_, _, err = s.Add(ctx, bytes.NewReader(noise(2<<20, 2)))
 		Expect(err).To(And(MatchError(blob.ErrFull), MatchError(ContainSubstring("of 3.0 MiB in use"))))
-		Expect(readAll(s, d)).To(HaveLen(2 << 20))
+		Expect(readAll(ctx, s, d)).To(HaveLen(2 << 20))
 		_, _, err = s.Add(ctx, bytes.NewReader(noise(1<<20, 3)))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(s.Used()).To(BeEquivalentTo(3 << 20))
@@ -324,9 +324,9 @@ var _ = Describe("A flipped bit on disk", Label("DATA-1"), func() {
 		path = filepath.Join(dir, d.String()[:2], d.String())
 	})
 
-	DescribeTable("is noticed by whoever reads, before the last bytes are handed out", func(damage func()) {
+	DescribeTable("is noticed by whoever reads, before the last bytes are handed out", func(ctx SpecContext, damage func()) {
 		damage()
-		back, err := readAll(store, d)
+		back, err := readAll(ctx, store, d)
 		Expect(err).To(MatchError(blob.ErrCorrupt))
 		Expect(len(back)).To(BeNumerically("<", len(data)))
 	},
@@ -341,8 +341,8 @@ var _ = Describe("A flipped bit on disk", Label("DATA-1"), func() {
 		}),
 	)
 
-	It("is noticed when the file is cut short while it is read", func() {
-		r, err := store.Open(d)
+	It("is noticed when the file is cut short while it is read", func(ctx SpecContext) {
+		r, err := store.Open(ctx, d)
 		Expect(err).NotTo(HaveOccurred())
 		defer r.Close()
 		Expect(os.Truncate(path, 300<<10)).To(Succeed())
@@ -391,6 +391,22 @@ var _ = Describe("A flipped bit on disk", Label("DATA-1"), func() {
 	})
 })
 
+var _ = Describe("Reading", Label("DATA-1"), func() {
+	It("ends with its context", func(ctx SpecContext) {
+		s, _ := openStore(blob.Options{})
+		d, _, err := s.Add(ctx, bytes.NewReader(noise(1<<20, 1)))
+		Expect(err).NotTo(HaveOccurred())
+		given, cancel := context.WithCancel(ctx)
+		r, err := s.Open(given, d)
+		Expect(err).NotTo(HaveOccurred())
+		defer r.Close()
+		Expect(io.CopyN(io.Discard, r, 1000)).To(BeEquivalentTo(1000))
+		cancel()
+		_, err = io.ReadAll(r)
+		Expect(err).To(MatchError(context.Canceled))
+	})
+})
+
 var _ = Describe("After a crash", Label("DATA-1"), func() {
 	It("what was half-written is swept, what was whole stays", func(ctx SpecContext) {
 		s, dir := openStore(blob.Options{})
@@ -417,7 +433,7 @@ var _ = Describe("After a crash", Label("DATA-1"), func() {
 		Expect(os.WriteFile(secret, []byte("hello"), 0o600)).To(Succeed())
 		Expect(os.Mkdir(filepath.Join(dir, "2c"), 0o700)).To(Succeed())
 		Expect(os.Symlink(secret, filepath.Join(dir, "2c", helloDigest))).To(Succeed())
-		_, err := s.Open(blob.Sum([]byte("hello")))
+		_, err := s.Open(ctx, blob.Sum([]byte("hello")))
 		Expect(err).To(HaveOccurred())
 		_, err = s.Path(ctx, blob.Sum([]byte("hello")))
 		Expect(err).To(HaveOccurred())

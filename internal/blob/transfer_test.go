@@ -44,10 +44,10 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 		data := noise(size, 1)
 		d := blob.Sum(data)
 		Expect(client.Put(ctx, base, d, int64(size), bytes.NewReader(data))).To(Succeed())
-		Expect(readAll(there, d)).To(Equal(data))
+		Expect(readAll(ctx, there, d)).To(Equal(data))
 		Expect(client.Has(ctx, base, d)).To(BeEquivalentTo(size))
 		Expect(client.Get(ctx, base, d, here)).To(Succeed())
-		Expect(readAll(here, d)).To(Equal(data))
+		Expect(readAll(ctx, here, d)).To(Equal(data))
 		Expect(remote.dials.Load()).To(BeEquivalentTo(1))
 	},
 		Entry("none", 0),

@@ -163,7 +163,7 @@ func (t *Transport) establish(ctx context.Context, host string, l *line) {
 func (t *Transport) open(ctx context.Context, host string) (*http.ClientConn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(t.closing, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(t.closing, func() { cancel(ErrClosed) })() //nolint:contextcheck // two contexts end the dial
 	base := &http.Transport{
 		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return t.dial(ctx, host) },
 		Protocols:          onlyHTTP2(),
