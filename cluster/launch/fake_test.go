@@ -201,5 +201,8 @@ func namesUp(r *running) []string {
 	return names
 }
 
-// gone reports whether there is no process of that id.
-func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// gone reports whether there is no process of that id, or one that has ended and whose parent has not looked yet.
+func gone(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // where there is such a thing
+	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || strings.Contains(string(stat), ") Z ")
+}

@@ -353,8 +353,11 @@ func (p *process) node(name string) launchLine {
 	return last
 }
 
-// gone reports whether there is no process of that id.
-func gone(pid int) bool { return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) }
+// gone reports whether there is no process of that id, or one that has ended and whose parent has not looked yet.
+func gone(pid int) bool {
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)) // where there is such a thing
+	return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) || strings.Contains(string(stat), ") Z ")
+}
 
 // codeOfProcess returns the exit code in what Wait returned.
 func codeOfProcess(err error) int {

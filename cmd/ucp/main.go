@@ -94,14 +94,10 @@ func (a *app) commands() []*cobra.Command {
 		newStatusCommand(a),
 		newDevCommand(a),
 		newLaunchCommand(a),
-		newDevCommand(a),
 		newConfigCommand(a),
 		newVersionCommand(a),
 		newCompletionCommand(a),
-		newConfigCommand(a),
 		newBenchCommand(a),
-		newVersionCommand(a),
-		newCompletionCommand(a),
 	}
 }
 
