@@ -35,6 +35,7 @@ type outbox struct {
 	acks     [lanes]uint64 // to confirm
 	ackBytes int           // received since the last confirmation
 	ackDue   bool          // confirm also when there is nothing else to send
+	ackTimed bool          // confirmNow will be called
 	last     [][]byte      // frames sent when all else is sent and confirmed
 	idle     bool          // the writer waits for wake
 	closed   error
@@ -151,11 +152,11 @@ func (o *outbox) appendDueAcks(dst []byte) []byte {
 }
 
 // received notes that a batch of the peer was handled, to be confirmed. It
-// reports whether the confirmation should be made due after a while.
+// reports whether the caller must see to confirmNow being called after a while.
 func (o *outbox) received(at Lane, size int) (first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	first = o.ackBytes == 0
+	first, o.ackTimed = !o.ackTimed, true
 	o.acks[at]++
 	if o.ackBytes += size; o.ackBytes >= o.limits.Window/4 {
 		o.ackDue = true
@@ -168,6 +169,7 @@ func (o *outbox) received(at Lane, size int) (first bool) {
 func (o *outbox) confirmNow() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	o.ackTimed = false
 	if o.ackBytes > 0 {
 		o.ackDue = true
 		o.signal()

@@ -79,7 +79,8 @@ func newSession(l *Links, c carrier, id uint64, theirs hello, dialed bool) *sess
 
 // run carries messages until the connection ends, and tells everybody.
 func (s *session) run() error {
-	// Confirmations wait for company; nothing is lost if the timer fires late.
+	// Confirmations wait for company. The timer is left alone while it runs:
+	// setting it for every frame would cost more than the confirmation.
 	s.ackTimer = time.AfterFunc(ackDelay, s.out.confirmNow)
 	wrote := make(chan struct{})
 	go func() {
