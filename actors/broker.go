@@ -102,10 +102,12 @@ func (b *Broker) Receive(ctx actor.Context) {
 	case *commit:
 		b.commit(ctx, msg.job)
 		ctx.Respond(&committed{msg.effects})
+		b.schedule(ctx) // it may have freed a slot
 	case *retire:
 		b.retire(ctx, msg)
 	case *unreserve:
 		b.crew.unreserve(msg.id)
+		b.schedule(ctx)
 	case *expired:
 		b.expired(ctx, msg)
 

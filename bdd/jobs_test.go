@@ -240,3 +240,21 @@ var _ = Describe("A job", func() {
 		})
 	})
 })
+
+var _ = Describe("A slot that becomes free", Label("PLACE-1"), func() {
+	It("takes the next job at once", func() {
+		inVirtualTime(func(g Gomega) {
+			n := newNetwork(g)
+			defer n.stop()
+			broker(n, "b1")
+			executor(n, "e1", "b1")
+			c := n.client("c1", "b1")
+			defer c.close()
+			for range 20 {
+				c.submit("b1", spec("10ms"))
+			}
+			pass(150 * time.Millisecond)
+			g.Expect(n.nodes["e1"].bench.runs()).To(Equal(20), "20 jobs of 10 ms on 2 slots take 100 ms")
+		})
+	})
+})
