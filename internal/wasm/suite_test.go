@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 
 func TestWasm(t *testing.T) {
 	RegisterFailHandler(Fail)
+	EnforceDefaultTimeoutsWhenUsingContexts() // else an Eventually with a context waits for ever
+	SetDefaultEventuallyTimeout(20 * time.Second)
 	RunSpecs(t, "The sandbox")
 }
 
