@@ -95,7 +95,9 @@ func (r *runner) Receive(ctx actor.Context) {
 		r.done(ctx, msg)
 	case *wantInput:
 		if r.runs(msg.name) {
-			ctx.Request(r.now.gateway, &messages.ReadStdin{Attempt: messages.AttemptToWire(msg.name), Offset: msg.offset, Max: narrow(msg.max)})
+			// The answer goes to the executor: other nodes may not write to its children.
+			ask := &messages.ReadStdin{Attempt: messages.AttemptToWire(msg.name), Offset: msg.offset, Max: narrow(msg.max)}
+			ctx.RequestWithCustomSender(r.now.gateway, ask, ctx.Parent())
 		}
 	case *messages.StdinChunk:
 		r.input(msg)
