@@ -12,7 +12,7 @@ import (
 const (
 	streamWindow = 4<<20 - 1  // bytes a peer may send on one stream before we have read any
 	connWindow   = 16<<20 - 1 // the same for all streams of one connection
-	frameBytes   = 256 << 10 // largest frame we read: larger ones are no faster, and hold more memory
+	frameBytes   = 256 << 10  // largest frame we read: larger ones are no faster, and hold more memory
 	maxStreams   = 128        // requests at a time on one connection; further ones wait
 	headerBytes  = 16 << 10
 	pingAfter    = 10 * time.Second // of silence
