@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+)
+
+var (
+	brokers   = []string{"b1", "b2"}
+	executors = []string{"e1", "e2", "e3"}
+)
+
+// clusterFile describes the demo's network. Each executor has its own name as a label, so that a job can ask for it.
+func clusterFile(ports []int) string {
+	var b strings.Builder
+	b.WriteString("network: demo\ndir: network\nnodes:\n")
+	for i, name := range brokers {
+		fmt.Fprintf(&b, "  - {name: %s, host: 127.0.0.1, port: %d, roles: [broker]}\n", name, ports[i])
+	}
+	for _, name := range executors {
+		fmt.Fprintf(&b, "  - {name: %s, host: 127.0.0.1, port: 0, roles: [executor], slots: 1, labels: {name: %s}}\n", name, name)
+	}
+	return b.String()
+}
+
+// The ports that brokers of the demo listen on are below those that systems give to connections by themselves.
+const (
+	firstPort = 20000
+	lastPort  = 30000
+)
+
+// freePorts returns n ports of loopback that nobody listens on.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range 1000 {
+		port := firstPort + rand.IntN(lastPort-firstPort)
+		if isFree(port) == nil {
+			ports = append(ports, port)
+		}
+		if len(ports) == n {
+			return ports, nil
+		}
+	}
+	return nil, fmt.Errorf("no free ports from %d to %d", firstPort, lastPort)
+}
+
+// isFree returns why a port of loopback cannot be listened on.
+func isFree(port int) error {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/config"
+)
+
+// rounds is the work of the jobs that lose their executor: about five seconds of one core.
+const rounds, steps = "2500000000", "5"
+
+// spin describes such a job. It shows how far it is that many times.
+func (d *demo) spin(ctx context.Context, c *client.Client, name, rounds, steps string) (*client.Spec, error) {
+	module, err := d.put(ctx, c, "spin")
+	return &client.Spec{
+		Name: name, Module: module, Args: []string{"spin.wasm", "-count", rounds, "-steps", steps}, Retention: kept, Limits: client.Limits{Timeout: patience},
+	}, err
+}
+
+// crowded dials the broker that is home to most executors; lost jobs go to another executor of it.
+func (d *demo) crowded(ctx context.Context) (*client.Client, string, placed, error) {
+	c, err := d.dial(ctx, brokers[0])
+	if err != nil {
+		return nil, "", nil, err
+	}
+	nodes, err := c.Nodes(ctx)
+	if err := closing(c, err); err != nil {
+		return nil, "", nil, err
+	}
+	at := homes(nodes)
+	broker := at.crowded()
+	d.say("%s is home to %v and %s to %v, so the job goes to %s", brokers[0], at[brokers[0]], brokers[1], at[brokers[1]], broker)
+	c, err = d.dial(ctx, broker)
+	return c, broker, at, err
+}
+
+func closing(c *client.Client, err error) error {
+	if closed := c.Close(); err == nil {
+		return closed
+	}
+	return err
+}
+
+// kill ends an executor's process with SIGKILL while a job of it works.
+func (d *demo) kill(ctx context.Context) error {
+	c, _, _, err := d.crowded(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close() //nolint:errcheck // nothing is under way
+	spec, err := d.spin(ctx, c, "killed job", rounds, steps)
+	if err != nil {
+		return err
+	}
+	w, err := d.watch(ctx, c, spec)
+	if err != nil {
+		return err
+	}
+	if d.killed.executor, err = d.awaitWork(ctx, w, 2); err != nil {
+		return err
+	}
+	if err := d.killExecutor(ctx, w); err != nil {
+		return err
+	}
+	if d.number, err = d.awaitEnd(ctx, w); err != nil {
+		return err
+	}
+	d.say("the job is accepted: %s", d.number)
+	return d.awaitHomes(ctx, len(executors))
+}
+
+// killExecutor kills the executor that the job runs on and sees the job run on another, and the launch start a new process.
+func (d *demo) killExecutor(ctx context.Context, w *watched) error {
+	victim := d.network.node(d.killed.executor)
+	began := time.Now()
+	if err := syscall.Kill(victim.PID, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("kill %s: %w", d.killed.executor, err)
+	}
+	d.say("SIGKILL to %s, process %d, in the middle of the job", d.killed.executor, victim.PID)
+	next, err := d.awaitElsewhere(ctx, w, d.killed.executor)
+	if err != nil {
+		return err
+	}
+	d.killed.moved = d.sayMoved(w, d.killed.executor, next, began)
+	died, err := d.network.await(ctx, "the launch tells of the death", func(e event) bool { return e.Event == "node_died" && e.Node == d.killed.executor })
+	if err != nil {
+		return err
+	}
+	d.say("the launch: %s died, %s; it is started again in %s", died.Node, died.Reason, config.FormatDuration(time.Duration(died.RestartMS)*time.Millisecond))
+	again, err := d.network.await(ctx, "the launch starts it again", func(e event) bool {
+		return e.Event == "node_up" && e.Node == d.killed.executor && e.Starts > victim.Starts
+	})
+	if err != nil {
+		return err
+	}
+	d.say("the launch: %s is up again as process %d", again.Node, again.PID)
+	return nil
+}
+
+// sayMoved tells how fast a job went from one executor to another, counted from what was done to the first, and returns it.
+func (d *demo) sayMoved(w *watched, from, to string, began time.Time) time.Duration {
+	moved := time.Since(began)
+	lost, why := d.ended(w, from)
+	d.say("%s was declared lost after %s: %s", from, took(lost.Sub(began)), why)
+	d.say("the job runs on %s, from its beginning, %s after %s was taken away", to, took(moved), from)
+	return moved
+}
