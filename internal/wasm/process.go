@@ -31,8 +31,12 @@ func startProcess(exe string, s workerSettings) (*process, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker process: %w", err)
 	}
+	answers, err := polled(pipes[1].r)
+	if err != nil {
+		return nil, fmt.Errorf("worker process: %w", err)
+	}
 	p := &process{
-		requests: pipes[0].w, answers: pipes[1].r, lifeline: pipes[2].w,
+		requests: pipes[0].w, answers: answers, lifeline: pipes[2].w,
 		log: &crashLog{}, exited: make(chan struct{}),
 	}
 	cmd := exec.Command(exe, s.args()...)
