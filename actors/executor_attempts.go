@@ -64,7 +64,9 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 	if i := slices.IndexFunc(e.runners, func(r *runnerSlot) bool { return r.busy != nil && r.busy.name == msg.name }); i >= 0 {
 		e.runners[i].busy = nil
 	}
-	e.pace.took(msg.took)
+	if msg.result != nil {
+		e.pace.took(msg.result.Run)
+	}
 	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
 		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
 		e.finished++

@@ -103,7 +103,7 @@ func (g *Gateway) submit(ctx actor.Context, msg *messages.SubmitJob) {
 	if !ok {
 		return
 	}
-	spec, err := g.spec(msg, ctx.Sender().Address)
+	spec, err := g.spec(msg, messages.NodeOf(ctx.Sender().Address))
 	if err != nil {
 		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetJob())
 		return
@@ -143,7 +143,7 @@ func (g *Gateway) show(ctx actor.Context, msg *messages.JobRequest) {
 
 func (g *Gateway) cancel(ctx actor.Context, msg *messages.CancelJob) {
 	if seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob()); ok {
-		g.pass(ctx, &cancelJob{msg.GetJob(), ctx.Sender().Address, seen})
+		g.pass(ctx, &cancelJob{msg.GetJob(), messages.NodeOf(ctx.Sender().Address), seen})
 	}
 }
 

@@ -16,11 +16,13 @@ const (
 	maxQueue = 64
 	// weight is the share of the newest attempt in the mean: a sixteenth.
 	weight = 16
+	// long is what is worth counting at once: a queue behind such an attempt would notice.
+	long = 50 * time.Millisecond
 )
 
-// took notes how long an attempt held its slot. A long one counts at once, for a queue behind it would wait.
+// took notes how long a program ran. One that was long, or the first, counts at once; a hiccup does not.
 func (p *pace) took(d time.Duration) {
-	if p.mean == 0 || d > 4*p.mean {
+	if p.mean == 0 || d > max(long, 4*p.mean) {
 		p.mean = max(d, 1)
 		return
 	}

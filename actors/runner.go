@@ -3,7 +3,6 @@ package actors
 import (
 	"io"
 	"log/slog"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -26,7 +25,6 @@ type runner struct {
 type running struct {
 	name    job.Name
 	gateway *actor.PID
-	began   time.Time
 	stop    func(reason string)
 	stopped bool
 	input   chan *messages.StdinChunk // the one answer that the program waits for
@@ -52,7 +50,6 @@ type runStarted struct{ name job.Name }
 type runDone struct {
 	name   job.Name
 	result *job.Result
-	took   time.Duration
 }
 
 // benchDone comes from the workbench.
@@ -121,7 +118,7 @@ func (r *runner) runs(n job.Name) bool { return r.now != nil && r.now.name == n 
 
 func (r *runner) run(ctx actor.Context, msg *run) {
 	root, self, executor := RootContext(ctx.ActorSystem(), r.Clock), ctx.Self(), ctx.Parent()
-	r.now = &running{name: msg.name, gateway: pid(msg.home.Address, messages.GatewayActor), began: r.Now()}
+	r.now = &running{name: msg.name, gateway: pid(msg.home.Address, messages.GatewayActor)}
 	task := workbench.Task{
 		Attempt: msg.name, Spec: msg.spec, Home: msg.home.Address,
 		Started: func() { root.Send(executor, &runStarted{msg.name}) },
@@ -179,7 +176,7 @@ func (r *runner) done(ctx actor.Context, msg *benchDone) {
 	if !r.runs(msg.name) {
 		return
 	}
-	d := &runDone{name: msg.name, result: msg.result, took: r.Now().Sub(r.now.began)}
+	d := &runDone{name: msg.name, result: msg.result}
 	if r.now.stopped {
 		d.result = nil
 	} else if r.now.input != nil {

@@ -229,7 +229,7 @@ func (b *bench) Run(_ int, task workbench.Task, done func(*job.Result)) func(str
 	task.Started()
 	var once sync.Once
 	end := func(r *job.Result) { once.Do(func() { r.Seal(); done(r) }) }
-	timer := time.AfterFunc(length, func() { end(&job.Result{Kind: job.Exited, ExitCode: code}) })
+	timer := time.AfterFunc(length, func() { end(&job.Result{Kind: job.Exited, ExitCode: code, Run: length}) })
 	return func(reason string) {
 		b.mu.Lock()
 		b.stopped = append(b.stopped, task.Attempt)

@@ -182,3 +182,31 @@ var _ = Describe("A client's session", Label("CLK-5"), func() {
 		Expect(err).To(MatchError(ErrInvalid))
 	}, SpecTimeout(10*time.Second))
 })
+
+var _ = Describe("Processes that share an identity", Label("LINK-2"), func() {
+	It("are told apart: each gets its own answers, and none loses its connection to another", func(ctx SpecContext) {
+		net := link.NewMemory()
+		b1 := startBroker(net, "b1")
+		b1.answers(acknowledge)
+		var subs []*Submission
+		for range 3 {
+			s, err := dialTo(ctx, net, Options{}, b1).Submit(ctx, helloSpec)
+			Expect(err).NotTo(HaveOccurred())
+			subs = append(subs, s)
+		}
+		senders := map[string]bool{}
+		for _, s := range subs {
+			m, client := next[*messages.SubmitJob](ctx, b1)
+			Expect(m.GetJob()).To(Equal(s.ID()))
+			Expect(messages.NodeOf(client.Address)).To(Equal("node-client"))
+			senders[client.Address] = true
+			b1.say(client, changedTo(done(s.ID())))
+		}
+		Expect(senders).To(HaveLen(3))
+		for _, s := range subs {
+			_, err := s.Wait(ctx)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		Expect(b1.links.Peers()).To(HaveLen(3))
+	}, SpecTimeout(10*time.Second))
+})

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/urbancompute/ucp/cluster/identity"
 	"github.com/urbancompute/ucp/cluster/link"
@@ -89,7 +90,8 @@ func base(node string) string { return "http://" + node }
 // relay brings a blob that is asked for and not here from a broker that has it.
 func (b *blobs) relay(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if d, err := blob.Parse(r.URL.Path[len("/blob/"):]); err == nil && r.Method == http.MethodGet && !b.store.Has(d) {
+		name, _ := strings.CutPrefix(r.URL.Path, "/blob/")
+		if d, err := blob.Parse(name); err == nil && r.Method == http.MethodGet && !b.store.Has(d) {
 			if err := b.bring(r.Context(), d); err != nil {
 				b.log.Debug("blob is not at any broker in reach", "blob", d.Short(), "err", err)
 			}
@@ -117,10 +119,10 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 // Fetch implements workbench.Blobs.
 func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, error) {
 	d := blob.Digest(x.Digest)
-	if b.store.Has(d) {
-		return b.store.Path(ctx, d)
+	path, err := b.store.Path(ctx, d)
+	if !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrCorrupt) { // what is damaged is gone by now, and fetched anew
+		return path, err
 	}
-	var err error
 	if len(x.Inline) > 0 {
 		err = b.store.Put(ctx, bytes.NewReader(x.Inline), d)
 	} else {

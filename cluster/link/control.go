@@ -41,6 +41,9 @@ type hello struct {
 	incarnation uint64
 	// advertise are the addresses at which the speaker can be dialled.
 	advertise []string
+	// instance tells apart the processes that share a client's identity, 0 for
+	// a node of another role.
+	instance uint64
 }
 
 func (h hello) encode() []byte {
@@ -52,7 +55,7 @@ func (h hello) encode() []byte {
 	for _, a := range h.advertise {
 		b = appendString(b, a)
 	}
-	return b
+	return binary.AppendUvarint(b, h.instance)
 }
 
 // decodeHello leaves out what a later version may have added at the end.
@@ -69,6 +72,7 @@ func decodeHello(b []byte) (h hello, err error) {
 	for range r.uvarint(maxAddresses) {
 		h.advertise = append(h.advertise, r.string(maxAddress))
 	}
+	h.instance = r.uvarint(maxUint64)
 	if r.bad {
 		return hello{}, fmt.Errorf("%w: hello", errMalformed)
 	}

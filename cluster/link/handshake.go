@@ -69,7 +69,7 @@ func (l *Links) accept(c carrier) error {
 // greet does the handshake and returns the installed session, or nil and why
 // there is none.
 func (l *Links) greet(c carrier, dialed bool, id uint64) (*session, error) {
-	mine := hello{version: version, id: id, advertise: l.cfg.Advertise}
+	mine := hello{version: version, id: id, advertise: l.cfg.Advertise, instance: l.instance}
 	if l.cfg.Clock != nil {
 		mine.incarnation = l.cfg.Clock.Self().Incarnation
 	}

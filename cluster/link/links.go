@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -25,6 +26,7 @@ type Links struct {
 	transport transport
 	self      identity.Peer
 	address   string // self.ID, as the actor system knows it
+	instance  uint64 // of a client: see hello
 	addr      net.Addr
 	total     totals
 	unheard   throttle
@@ -60,6 +62,9 @@ func Start(cfg Config) (*Links, error) {
 	}
 	l.self = l.transport.self()
 	l.address = string(l.self.ID)
+	if isClient(l.self) {
+		l.instance = rand.Uint64() //nolint:gosec // a name, not a secret
+	}
 	if cfg.Listen != "" {
 		if err := l.Listen(cfg.Listen); err != nil {
 			return nil, err

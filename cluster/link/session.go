@@ -38,7 +38,7 @@ type session struct {
 	links       *Links
 	carrier     carrier
 	peer        identity.Peer
-	address     string // the peer's id, as the actor system knows it
+	address     string // the peer's, as the actor system knows it
 	id          uint64
 	incarnation uint64
 	advertise   []string
@@ -63,9 +63,23 @@ type session struct {
 	count   counters
 }
 
+// addressOf returns the peer's address: its node id, and for a client, whose identity any number of processes may use at once, which of
+// these it is. A claim of that is a claim about oneself.
+func addressOf(peer identity.Peer, h hello) string {
+	if h.instance == 0 || !isClient(peer) {
+		return string(peer.ID)
+	}
+	return messages.ClientAddress(string(peer.ID), h.instance)
+}
+
+// isClient reports whether a node plays no role but that of a client.
+func isClient(p identity.Peer) bool {
+	return len(p.Roles) == 1 && p.Has(identity.RoleClient)
+}
+
 func newSession(l *Links, c carrier, id uint64, theirs hello, dialed bool) *session {
 	s := &session{
-		links: l, carrier: c, peer: c.Peer(), address: string(c.Peer().ID), id: id, incarnation: theirs.incarnation,
+		links: l, carrier: c, peer: c.Peer(), address: addressOf(c.Peer(), theirs), id: id, incarnation: theirs.incarnation,
 		advertise: theirs.advertise, dialed: dialed, since: l.cfg.Now(),
 		out: newOutbox(l.cfg.Limits, l.cfg.Clock), watches: newWatches(),
 		over: make(chan struct{}), done: make(chan struct{}),

@@ -189,10 +189,18 @@ func (a *attempt) keep(r io.Reader, size int64) (job.Blob, error) {
 
 // collect takes the outputs that were asked for. One that is not there is noted, and the others are kept.
 func (a *attempt) collect(r *job.Result) error {
+	if len(a.Spec.Outputs) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(a.dir)
+	if err != nil {
+		return fmt.Errorf("the job's directory: %w", err)
+	}
+	defer root.Close() //nolint:errcheck // opened for reading
 	for _, path := range a.Spec.Outputs {
-		f, err := openOutput(a.dir, path)
+		f, err := wasm.OpenOutput(root, path)
 		if err != nil {
-			r.Missing = append(r.Missing, fmt.Sprintf("%s: %v", path, err))
+			r.Missing = append(r.Missing, err.Error())
 			continue
 		}
 		info, err := f.Stat()
