@@ -36,7 +36,7 @@ type Executor struct {
 	confirmed bool   // home has accepted the lease
 	timeout   time.Duration
 	heard     time.Time // when home was last heard
-	runners   []*runnerSlot
+	runners   []*station
 	waiting   []*deployment
 	hands     map[job.Name]*deployment // everything deployed and not answered yet
 	finished  int                      // how many of them are
@@ -47,7 +47,8 @@ type Executor struct {
 	ticked    time.Time
 }
 
-type runnerSlot struct {
+// station is a runner and what it is at.
+type station struct {
 	pid  *actor.PID
 	busy *deployment
 }
@@ -60,6 +61,9 @@ type deployment struct {
 	result *messages.AttemptFinished // nil until it is done
 	sent   time.Time
 }
+
+// runnersPerSlot is two, so that a slot finds its next program ready.
+const runnersPerSlot = 2
 
 // executorTick is when an executor shows that it lives and sends again what was not answered.
 type executorTick struct{}
@@ -117,8 +121,8 @@ func (e *Executor) Receive(ctx actor.Context) {
 
 func (e *Executor) start(ctx actor.Context) {
 	e.pace, e.ticked = pace{slots: e.Slots}, e.Now()
-	for i := range e.Slots {
-		e.runners = append(e.runners, &runnerSlot{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
+	for i := range runnersPerSlot * e.Slots {
+		e.runners = append(e.runners, &station{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
 	}
 	e.arm(ctx)
 }

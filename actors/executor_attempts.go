@@ -61,7 +61,7 @@ func (e *Executor) dispatch(ctx actor.Context) {
 
 // done keeps a result until it is answered, and sends it.
 func (e *Executor) done(ctx actor.Context, msg *runDone) {
-	if i := slices.IndexFunc(e.runners, func(r *runnerSlot) bool { return r.busy != nil && r.busy.name == msg.name }); i >= 0 {
+	if i := slices.IndexFunc(e.runners, func(r *station) bool { return r.busy != nil && r.busy.name == msg.name }); i >= 0 {
 		e.runners[i].busy = nil
 	}
 	if msg.result != nil {

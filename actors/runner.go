@@ -11,17 +11,16 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
-// runner owns one slot: it has the workbench run one attempt at a time and carries the streams of one whose client stays. The executor
-// supervises it.
+// runner takes one attempt at a time through the workbench and carries the streams of one whose client stays. An executor has two for each
+// slot: while one's program runs, the other's is made ready. The executor supervises it.
 type runner struct {
 	*Node
 	bench Workbench
-	slot  int
 	log   *slog.Logger
 	now   *running
 }
 
-// running is the attempt in the slot.
+// running is the attempt in hand.
 type running struct {
 	name    job.Name
 	gateway *actor.PID
@@ -37,7 +36,7 @@ type run struct {
 	home *actor.PID
 }
 
-// stopRun ends the attempt, if it is still the one in the slot.
+// stopRun ends the attempt, if it is still the one in hand.
 type stopRun struct {
 	name   job.Name
 	reason string
@@ -46,7 +45,7 @@ type stopRun struct {
 // runStarted tells the executor that the program began.
 type runStarted struct{ name job.Name }
 
-// runDone tells the executor that the slot is free. The result is nil if the attempt was stopped.
+// runDone tells the executor that the runner is free. The result is nil if the attempt was stopped.
 type runDone struct {
 	name   job.Name
 	result *job.Result
@@ -73,9 +72,9 @@ type wroteOutput struct {
 	data   []byte
 }
 
-func newRunner(n *Node, bench Workbench, slot int) *actor.Props {
+func newRunner(n *Node, bench Workbench, number int) *actor.Props {
 	return n.props(func() actor.Actor {
-		return &runner{Node: n, bench: bench, slot: slot, log: n.Log.With("actor", "runner", "slot", slot)}
+		return &runner{Node: n, bench: bench, log: n.Log.With("actor", "runner", "runner", number)}
 	})
 }
 
@@ -130,7 +129,7 @@ func (r *runner) run(ctx actor.Context, msg *run) {
 			root.Send(self, &wroteOutput{msg.name, stream, offset, data})
 		}
 	}
-	r.now.stop = r.bench.Run(r.slot, task, func(res *job.Result) { root.Send(self, &benchDone{msg.name, res}) })
+	r.now.stop = r.bench.Run(task, func(res *job.Result) { root.Send(self, &benchDone{msg.name, res}) })
 }
 
 // stdinOf reads the client's input: it asks, and waits for the one answer. A closed channel ends the input.

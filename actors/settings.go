@@ -39,9 +39,9 @@ func pid(node, name string) *actor.PID { return actor.NewPID(node, name) }
 
 // Workbench runs attempts.
 type Workbench interface {
-	// Run starts a task and returns at once. Done is called exactly once, from another goroutine, also after stop, which ends the task
-	// within 100 ms. Slots are numbered from 0; a slot runs one task at a time.
-	Run(slot int, task workbench.Task, done func(*job.Result)) (stop func(reason string))
+	// Run starts a task and returns at once; it runs in the first slot that is free. Done is called exactly once, from another goroutine,
+	// also after stop, which ends the task within 100 ms.
+	Run(task workbench.Task, done func(*job.Result)) (stop func(reason string))
 }
 
 // returned is how a link gives back a message that it could not deliver; uncertain says that it may have arrived all the same.

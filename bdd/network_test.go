@@ -215,7 +215,7 @@ type bench struct {
 func newBench() *bench { return &bench{} }
 
 // Run implements actors.Workbench.
-func (b *bench) Run(_ int, task workbench.Task, done func(*job.Result)) func(string) {
+func (b *bench) Run(task workbench.Task, done func(*job.Result)) func(string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.started = append(b.started, task.Attempt)

@@ -8,10 +8,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/wasm"
 )
+
+// StartNotice is how long a program runs before its start is told.
+const StartNotice = 20 * time.Millisecond
 
 // maxInline is the size up to which outputs travel in the result (DATA-5).
 const maxInline = 16 << 10
@@ -19,10 +23,9 @@ const maxInline = 16 << 10
 // attempt is one run under way.
 type attempt struct {
 	Task
-	bench  *Bench
-	worker *wasm.Worker
-	ctx    context.Context
-	dir    string // "" until, and unless, the job has files
+	bench *Bench
+	ctx   context.Context
+	dir   string // "" until, and unless, the job has files
 }
 
 // run takes the attempt through its steps. Whatever fails before the program runs is not the program's fault.
@@ -40,7 +43,10 @@ func (a *attempt) run() *job.Result {
 	stdout, stderr := &spool{dir: a.bench.cfg.Dir}, &spool{dir: a.bench.cfg.Dir}
 	defer stdout.close()
 	defer stderr.close()
-	outcome := a.execute(req, wasm.IO{Stdin: stdin, Stdout: a.tee(1, stdout), Stderr: a.tee(2, stderr)})
+	outcome, err := a.execute(req, wasm.IO{Stdin: stdin, Stdout: a.tee(1, stdout), Stderr: a.tee(2, stderr)})
+	if err != nil {
+		return a.unfetched(err)
+	}
 	r := resultOf(outcome)
 	if err := errors.Join(a.keepStream(&r.Stdout, stdout), a.keepStream(&r.Stderr, stderr), a.collect(r)); err != nil {
 		return a.unfetched(err)
@@ -136,19 +142,26 @@ func (a *attempt) stdin() (io.Reader, func(), error) {
 	return nil, func() {}, nil
 }
 
-// execute runs the module and waits for its end, or ends it when the attempt is stopped.
-func (a *attempt) execute(req wasm.Request, streams wasm.IO) wasm.Outcome {
-	ended := make(chan wasm.Outcome, 1)
-	if a.Started != nil {
-		a.Started()
+// execute runs the module in the first slot that is free and waits for its end, or ends it when the attempt is stopped.
+func (a *attempt) execute(req wasm.Request, streams wasm.IO) (wasm.Outcome, error) {
+	var worker *wasm.Worker
+	select {
+	case worker = <-a.bench.free:
+		defer func() { a.bench.free <- worker }()
+	case <-a.ctx.Done():
+		return wasm.Outcome{}, context.Cause(a.ctx)
 	}
-	a.worker.Run(req, streams, func(o wasm.Outcome) { ended <- o })
+	if a.Started != nil {
+		defer time.AfterFunc(StartNotice, a.Started).Stop()
+	}
+	ended := make(chan wasm.Outcome, 1)
+	worker.Run(req, streams, func(o wasm.Outcome) { ended <- o })
 	select {
 	case o := <-ended:
-		return o
+		return o, nil
 	case <-a.ctx.Done():
-		a.worker.Stop(wasm.Cancelled)
-		return <-ended
+		worker.Stop(wasm.Cancelled)
+		return <-ended, nil
 	}
 }
 

@@ -26,7 +26,7 @@ type Task struct {
 	Attempt job.Name
 	Spec    *job.Spec
 	Home    string // node id of the broker that serves its blobs and takes its outputs
-	Started func() // called when everything is there and the sandbox is told to begin
+	Started func() // called once the program has run for StartNotice; short ones are over before anybody could want to know
 	// Stdin reads at most max bytes of the client's input at offset; nil if the job is not streamed. It blocks; io.EOF ends the input.
 	Stdin func(offset uint64, maxBytes int) ([]byte, error)
 	// Output is told what the program writes, as it comes; nil if the job is not streamed. Stream is 1 or 2. It does not block.
@@ -49,6 +49,7 @@ type Config struct {
 type Bench struct {
 	cfg    Config
 	slots  []*wasm.Worker
+	free   chan *wasm.Worker // those that run nothing
 	ctx    context.Context
 	cancel context.CancelFunc
 	runs   sync.WaitGroup
@@ -66,7 +67,7 @@ func Open(cfg Config) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{cfg: cfg}
+	b := &Bench{cfg: cfg, free: make(chan *wasm.Worker, cfg.Slots)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range cfg.Slots {
 		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps})
@@ -75,6 +76,7 @@ func Open(cfg Config) (*Bench, error) {
 			return nil, err
 		}
 		b.slots = append(b.slots, w)
+		b.free <- w
 	}
 	return b, nil
 }
@@ -98,11 +100,11 @@ func (b *Bench) Close() {
 	b.runs.Wait()
 }
 
-// Run starts a task and returns at once. Done is called exactly once, from another goroutine, also after stop, which ends the task within
-// 100 ms. A slot runs one task at a time.
-func (b *Bench) Run(slot int, task Task, done func(*job.Result)) (stop func(reason string)) {
+// Run starts a task and returns at once: it is made ready, and runs in the first slot that is free. Done is called exactly once, from
+// another goroutine, also after stop, which ends the task within 100 ms.
+func (b *Bench) Run(task Task, done func(*job.Result)) (stop func(reason string)) {
 	ctx, cancel := context.WithCancelCause(b.ctx)
-	a := &attempt{Task: task, bench: b, worker: b.slots[slot], ctx: ctx}
+	a := &attempt{Task: task, bench: b, ctx: ctx}
 	b.runs.Go(func() {
 		defer cancel(nil)
 		r := a.run()

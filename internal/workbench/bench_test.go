@@ -90,7 +90,7 @@ var _ = Describe("An attempt", func() {
 		for _, c := range change {
 			c(&task)
 		}
-		b.Run(0, task, func(r *job.Result) { done <- r })
+		b.Run(task, func(r *job.Result) { done <- r })
 		var r *job.Result
 		Eventually(done).Should(Receive(&r))
 		return r
@@ -174,7 +174,7 @@ var _ = Describe("An attempt", func() {
 
 	It("ends within 100 ms of being stopped, in an endless loop too", Label("RUN-2"), func() {
 		began, done := make(chan struct{}), make(chan *job.Result, 1)
-		stop := b.Run(0, Task{Spec: &job.Spec{Module: script(wasmtest.Print("x"), wasmtest.Forever())}, Home: "b1", Output: func(uint32, uint64, []byte) { close(began) }},
+		stop := b.Run(Task{Spec: &job.Spec{Module: script(wasmtest.Print("x"), wasmtest.Forever())}, Home: "b1", Output: func(uint32, uint64, []byte) { close(began) }},
 			func(r *job.Result) { done <- r })
 		Eventually(began).Should(BeClosed())
 		at := time.Now()
