@@ -37,6 +37,7 @@ type Broker struct {
 	queue     *placement.Queue
 	crew      *crew
 	active    map[job.ID]*activeJob
+	watched   map[string]job.ID  // the same by the supervisor's name
 	queued    map[job.ID]*timers // of queued jobs that have any
 	retention *retention
 	peers     map[string]*actor.PID // brokers in reach
@@ -72,6 +73,7 @@ func NewBroker(n *Node, s BrokerSettings) *actor.Props {
 			queue:     placement.NewQueue(),
 			crew:      newCrew(),
 			active:    map[job.ID]*activeJob{},
+			watched:   map[string]job.ID{},
 			queued:    map[job.ID]*timers{},
 			retention: newRetention(n.Now()),
 			peers:     map[string]*actor.PID{},

@@ -167,23 +167,22 @@ func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, w
 	}
 }
 
-// supervisorEnded gives a job whose supervisor broke down a new one, from the ledger.
+// supervisorEnded gives a job whose supervisor broke down a new one, from the ledger. A parent always hears of its children's end.
 func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
-	for id, a := range b.active {
-		if !a.supervisor.Equal(who) {
-			continue
-		}
-		b.log.Error("supervisor broke down; its job goes on under a new one", "job", id)
-		delete(b.active, id)
-		b.crew.unreserve(id)
-		if j, ok := b.job(id); ok && len(j.Current().Live()) > 0 {
-			b.supervise(ctx, id)
-		} else {
-			b.requeue(ctx, id)
-		}
-		return true
+	id, ok := b.watched[who.Id]
+	if !ok {
+		return false
 	}
-	return false
+	b.log.Error("supervisor broke down; its job goes on under a new one", "job", id)
+	delete(b.active, id)
+	delete(b.watched, who.Id)
+	b.crew.unreserve(id)
+	if j, ok := b.job(id); ok && len(j.Current().Live()) > 0 {
+		b.supervise(ctx, id)
+	} else {
+		b.requeue(ctx, id)
+	}
+	return true
 }
 
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {

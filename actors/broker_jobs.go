@@ -201,16 +201,16 @@ func (b *Broker) supervise(ctx actor.Context, id job.ID) {
 	j, _ := b.job(id)
 	t := b.mine(j)
 	sup := ctx.Spawn(newSupervisor(b.Node, b.mac, j, t.Owner))
-	ctx.Watch(sup)
 	b.active[id] = &activeJob{supervisor: sup}
+	b.watched[sup.Id] = id
 }
 
 // retire lets a supervisor go that has handled everything it was sent.
 func (b *Broker) retire(ctx actor.Context, r *retire) {
 	if a, ok := b.active[r.id]; ok && a.sent == r.handled {
-		ctx.Unwatch(a.supervisor)
 		ctx.Stop(a.supervisor)
 		delete(b.active, r.id)
+		delete(b.watched, a.supervisor.Id)
 		b.crew.unreserve(r.id)
 		b.requeue(ctx, r.id) // if it ended with the job still to do
 	}

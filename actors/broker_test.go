@@ -1,0 +1,59 @@
+package actors_test
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/actors"
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/messages"
+)
+
+var _ = Describe("A supervisor that breaks down", Label("JOB-2"), func() {
+	It("is replaced from the ledger, and its job goes on", func() {
+		inVirtualTime(func(g Gomega) {
+			clock := messages.NewNodeClock(vclock.Key{Node: "b1", Incarnation: 1}, time.Now)
+			system := newSystem("b1", GinkgoWriter)
+			about := &actors.Node{ID: "b1", Name: "b1", Clock: clock, Now: time.Now, Log: system.Logger(), Incarnation: 1}
+			broker, err := system.Root.SpawnNamed(actors.NewBroker(about, actors.BrokerSettings{
+				Heartbeat: time.Second, LeaseTimeout: time.Hour, Reconnect: time.Second, SyncInterval: time.Second, MaxQueued: 9,
+			}), messages.BrokerActor)
+			g.Expect(err).NotTo(HaveOccurred())
+			deployed := 0
+			var supervisor *actor.PID
+			executor, err := system.Root.SpawnNamed(actor.PropsFromFunc(func(ctx actor.Context) {
+				if _, ok := ctx.Message().(*messages.DeployAttempt); ok {
+					deployed++
+					supervisor = ctx.Sender()
+				}
+			}, actors.Stamping(clock)...), messages.ExecutorActor)
+			g.Expect(err).NotTo(HaveOccurred())
+			root := actors.RootContext(system, clock)
+			root.RequestWithCustomSender(broker, &messages.RegisterExecutor{Name: "e", Lease: 1, Capabilities: &messages.Capabilities{Slots: 1, Window: 1, Memory: 1}}, executor)
+			id := job.ID("01J0000000000000-b1")
+			spec := &job.Spec{Module: job.Blob{Digest: [32]byte{1}}, Retention: time.Hour}
+			root.RequestWithCustomSender(broker, actors.Submission(id, spec), executor)
+			pass(time.Second)
+			g.Expect(deployed).To(Equal(1))
+
+			root.Send(supervisor, actors.Told(job.Finished{Signed: true})) // a result that is nil: only a bug could send it
+			pass(time.Second)
+			res, err := root.RequestFuture(broker, actors.CancelJob(id, "c"), time.Second).Result()
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(messages.Unstamp(res)).To(BeAssignableToTypeOf(&messages.JobChanged{}))
+			pass(time.Second)
+			res, err = root.RequestFuture(broker, actors.ShowJob(id), time.Second).Result()
+			g.Expect(err).NotTo(HaveOccurred())
+			j, err := job.Decode(messages.Unstamp(res).(*messages.JobChanged).GetRecord())
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(j.State()).To(Equal(job.StateCancelled))
+			g.Expect(deployed).To(Equal(1), "the attempt went on")
+			system.Root.Stop(broker)
+			system.Root.Stop(executor)
+		})
+	})
+})
