@@ -28,7 +28,7 @@ test: ## Run every test and spec once
 	CGO_ENABLED=0 go test ./...
 
 spec: ## Tell the behaviour, sentence by sentence (LABEL=CLK-2 picks a requirement)
-	$(GINKGO) -v --label-filter='$(LABEL)' ./bdd
+	$(GINKGO) -r -v --keep-going --label-filter='$(LABEL)'
 
 race: ## Run the specs in random order under the race detector, without campaigns and real processes
 	@command -v gcc >/dev/null || { echo 'make race: the race detector needs gcc; install it, or run `make test`' >&2; exit 1; }

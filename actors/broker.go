@@ -47,6 +47,7 @@ type Broker struct {
 	gateway   *actor.PID
 	sync      *actor.PID
 	counts    counts
+	stopping  bool
 	started   time.Time
 	lastTick  time.Time
 	ticker    *time.Timer
@@ -157,6 +158,7 @@ func (b *Broker) start(ctx actor.Context) {
 }
 
 func (b *Broker) stop() {
+	b.stopping = true
 	b.ticker.Stop()
 	for _, t := range b.queued {
 		t.stop()

@@ -120,6 +120,9 @@ type reconnectOver struct {
 
 // terminated hears that an executor, or the way to it, or a supervisor ended.
 func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
+	if b.stopping {
+		return // everybody ends
+	}
 	if msg.Who.Address == b.ID && b.supervisorEnded(ctx, msg.Who) {
 		return
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/urbancompute/ucp/cluster"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/wasm"
+	"github.com/urbancompute/ucp/internal/wasm/wasmtest"
 )
 
 // embedded starts a network of one node over real sockets and worker processes, and a client of it.
@@ -63,4 +64,25 @@ var _ = Describe("An embedded network", func() {
 		wg.Wait()
 		AddReportEntry("rate", float64(jobs)/time.Since(begin).Seconds())
 	}, SpecTimeout(60*time.Second))
+})
+
+var _ = Describe("A node that closes while a job runs", func() {
+	It("ends the job's program and is gone at once", Label("RUN-2"), func(ctx SpecContext) {
+		e, err := cluster.StartEmbedded(1, cluster.Options{Version: "spec", Log: quiet(), CacheDir: GinkgoT().TempDir()})
+		Expect(err).NotTo(HaveOccurred())
+		c, err := ucp.Dial(ctx, ucp.Options{Addresses: []string{e.Address}, Identity: e.Client, Log: quiet()})
+		Expect(err).NotTo(HaveOccurred())
+		module, err := c.PutBytes(ctx, wasmtest.Endless())
+		Expect(err).NotTo(HaveOccurred())
+		s, err := c.Submit(ctx, &ucp.Spec{Module: module})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, func() bool {
+			found, err := c.Job(ctx, s.ID())
+			return err == nil && found.Job.State() == job.StateRunning
+		}).Should(BeTrue())
+		Expect(c.Close()).To(Succeed())
+		at := time.Now()
+		Expect(e.Close()).To(Succeed())
+		Expect(time.Since(at)).To(BeNumerically("<", 3*time.Second))
+	}, SpecTimeout(20*time.Second))
 })

@@ -244,11 +244,6 @@ func (n *Node) Close() {
 	}
 }
 
-// newActorSystem logs as the node does; the library would use a handler of its own.
-func newActorSystem(log *slog.Logger) *actor.ActorSystem {
-	return actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log.With("actor", "system") }))
-}
-
 // lastResort stops a root actor that panics, and the node with it: what the actor alone held is gone, and peers know how to go on without
 // a node, not with half of one.
 type lastResort struct{ node *Node }
