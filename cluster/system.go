@@ -35,7 +35,11 @@ func (h atLeastWarn) Enabled(ctx context.Context, l slog.Level) bool {
 }
 
 // WithAttrs implements slog.Handler.
-func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler { return atLeastWarn{h.Handler.WithAttrs(attrs)} }
+func (h atLeastWarn) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeastWarn{h.Handler.WithAttrs(attrs)}
+}
 
 // WithGroup implements slog.Handler.
-func (h atLeastWarn) WithGroup(name string) slog.Handler { return atLeastWarn{h.Handler.WithGroup(name)} }
+func (h atLeastWarn) WithGroup(name string) slog.Handler {
+	return atLeastWarn{h.Handler.WithGroup(name)}
+}
