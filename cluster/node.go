@@ -69,6 +69,7 @@ func Start(cfg config.Node, opt Options) (*Node, error) {
 		cfg: cfg, id: id, log: opt.Log.With("node", cfg.Name), failed: make(chan error, 1),
 		clock: messages.NewNodeClock(vclock.Key{Node: string(id), Incarnation: incarnation}, now),
 	}
+	n.warnOfIdleSettings()
 	if err := n.start(opt, incarnation, now); err != nil {
 		n.Close()
 		return nil, err
@@ -96,6 +97,17 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 		return err
 	}
 	return n.connect(opt)
+}
+
+// warnOfIdleSettings says which settings of the design this version takes and does not act on, rather than let somebody wait for them.
+func (n *Node) warnOfIdleSettings() {
+	for setting, set := range map[string]bool{
+		"http": n.cfg.HTTP != "", "insecure": n.cfg.Insecure, "roles: datastore": n.cfg.HasRole(config.RoleDatastore),
+	} {
+		if set {
+			n.log.Warn("a setting has no effect in this version", "setting", setting)
+		}
+	}
 }
 
 // spawnBroker starts the actors of the role broker.

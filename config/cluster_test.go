@@ -198,7 +198,7 @@ var _ = Describe("Checking a file", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(checked.Kind).To(Equal(config.ClusterFile))
 		Expect(checked.Nodes).To(HaveLen(5))
-		Expect(checked.Nodes[0].HTTP).To(Equal("127.0.0.1:7421"))
+		Expect(checked.Nodes[0].Address()).To(Equal("127.0.0.1:7420"))
 
 		checked, err = config.Check("../examples/node.yaml", home())
 		Expect(err).NotTo(HaveOccurred())
