@@ -14,9 +14,7 @@ var _ = Describe("A job", func() {
 	// story runs a broker b1, two executors and a client.
 	story := func(tell func(g Gomega, n *network, c *client)) {
 		GinkgoHelper()
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			executor(n, "e1", "b1")
 			executor(n, "e2", "b1")
@@ -243,9 +241,7 @@ var _ = Describe("A job", func() {
 
 var _ = Describe("A slot that becomes free", Label("PLACE-1"), func() {
 	It("takes the next job at once", func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			executor(n, "e1", "b1")
 			c := n.client("c1", "b1")

@@ -29,6 +29,16 @@ type network struct {
 	nodes  map[string]*node
 }
 
+// inNetwork runs body in virtual time with a network that has no nodes yet, and stops what body started.
+func inNetwork(body func(g Gomega, n *network)) {
+	GinkgoHelper()
+	inVirtualTime(func(g Gomega) {
+		n := newNetwork(g)
+		defer n.stop()
+		body(g, n)
+	})
+}
+
 // node is one node of a network.
 type node struct {
 	name        string

@@ -14,9 +14,7 @@ import (
 
 var _ = Describe("Brokers", func() {
 	It("answer for each other's jobs", Label("SYNC-1", "SYNC-5"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b1")
@@ -31,9 +29,7 @@ var _ = Describe("Brokers", func() {
 	})
 
 	It("answer for jobs of a broker they never spoke to", Label("SYNC-5"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			broker(n, "b3", "b2")
@@ -47,9 +43,7 @@ var _ = Describe("Brokers", func() {
 	})
 
 	It("go on answering when the broker that took a job is gone for ever", Label("SYNC-5"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b1")
@@ -64,9 +58,7 @@ var _ = Describe("Brokers", func() {
 	})
 
 	It("fill a peer that comes empty, also with more than one message holds", Label("SYNC-1"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			c := n.client("c1", "b1", "b2")
 			defer c.close()
@@ -85,9 +77,7 @@ var _ = Describe("Brokers", func() {
 	})
 
 	It("catch up after a cut that both sides survived", Label("SYNC-1"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			c := n.client("c1", "b1", "b2")
@@ -105,9 +95,7 @@ var _ = Describe("Brokers", func() {
 	})
 
 	It("know the executors of the whole network, and which are lost", Label("SYNC-5"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b1")
@@ -131,9 +119,7 @@ var _ = Describe("Brokers", func() {
 
 var _ = Describe("A client's session", Label("CLK-5"), func() {
 	It("lets it read its own writes at another broker, or be told STALE", func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			c := n.client("c1", "b1", "b2")
@@ -151,9 +137,7 @@ var _ = Describe("A client's session", Label("CLK-5"), func() {
 	})
 
 	It("is believed about time only under a broker's seal", func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			b := broker(n, "b1")
 			c := n.client("c1", "b1")
 			defer c.close()
@@ -182,9 +166,7 @@ func longText(n int) string {
 
 var _ = Describe("A broker without a place for a job", Label("JOB-13"), func() {
 	It("hands it to one that holds a slot, and its client sees the end", func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b2")
@@ -201,9 +183,7 @@ var _ = Describe("A broker without a place for a job", Label("JOB-13"), func() {
 	})
 
 	It("hands over as many as there are slots, and no more", func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b2")
@@ -230,9 +210,7 @@ var _ = Describe("A broker without a place for a job", Label("JOB-13"), func() {
 	})
 
 	It("passes a wish to cancel on to the new owner", Label("JOB-8"), func() {
-		inVirtualTime(func(g Gomega) {
-			n := newNetwork(g)
-			defer n.stop()
+		inNetwork(func(g Gomega, n *network) {
 			broker(n, "b1")
 			broker(n, "b2", "b1")
 			executor(n, "e1", "b2")
