@@ -78,17 +78,17 @@ func Open(cfg Config) (*Bench, error) {
 		b.slots = append(b.slots, w)
 		b.free <- w
 	}
+	b.runs.Go(b.warm)
 	return b, nil
 }
 
-// Warm starts the slots' processes ahead of the first job. It blocks for as long as that takes.
-func (b *Bench) Warm() error {
+// warm starts the slots' processes ahead of the first job. One that does not start is tried again with the first job, which then says why.
+func (b *Bench) warm() {
 	for _, w := range b.slots {
 		if err := w.Warm(); err != nil {
-			return err
+			b.cfg.Log.Debug("worker process did not start ahead of its first job", "err", err)
 		}
 	}
-	return nil
 }
 
 // Close ends what runs, and the worker processes.
