@@ -38,6 +38,7 @@ type Broker struct {
 	crew      *crew
 	active    map[job.ID]*activeJob
 	watched   map[string]job.ID  // the same by the supervisor's name
+	idle      []*actor.PID       // supervisors without a job
 	queued    map[job.ID]*timers // of queued jobs that have any
 	retention *retention
 	peers     map[string]*actor.PID // brokers in reach

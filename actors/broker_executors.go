@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -172,6 +173,7 @@ func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, w
 
 // supervisorEnded gives a job whose supervisor broke down a new one, from the ledger. A parent always hears of its children's end.
 func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
+	b.idle = slices.DeleteFunc(b.idle, func(p *actor.PID) bool { return p.Equal(who) })
 	id, ok := b.watched[who.Id]
 	if !ok {
 		return false

@@ -200,17 +200,37 @@ func (b *Broker) supervise(ctx actor.Context, id job.ID) {
 	}
 	j, _ := b.job(id)
 	t := b.mine(j)
-	sup := ctx.Spawn(newSupervisor(b.Node, b.mac, j, t.Owner))
+	sup := b.supervisor(ctx)
+	ctx.Send(sup, &assign{j, t.Owner})
 	b.active[id] = &activeJob{supervisor: sup}
 	b.watched[sup.Id] = id
 }
 
-// retire lets a supervisor go that has handled everything it was sent.
+// supervisor returns one without a job. A new actor for each job would cost more than most jobs do, and the engine's registry of names never
+// gives back what it took for one.
+func (b *Broker) supervisor(ctx actor.Context) *actor.PID {
+	last := len(b.idle) - 1
+	if last < 0 {
+		return ctx.Spawn(newSupervisor(b.Node, b.mac))
+	}
+	sup := b.idle[last]
+	b.idle = b.idle[:last]
+	return sup
+}
+
+// maxIdle bounds the supervisors without a job.
+const maxIdle = 1024
+
+// retire takes the job from a supervisor that has handled everything it was sent.
 func (b *Broker) retire(ctx actor.Context, r *retire) {
 	if a, ok := b.active[r.id]; ok && a.sent == r.handled {
-		ctx.Stop(a.supervisor)
 		delete(b.active, r.id)
 		delete(b.watched, a.supervisor.Id)
+		if len(b.idle) < maxIdle {
+			b.idle = append(b.idle, a.supervisor)
+		} else {
+			ctx.Stop(a.supervisor)
+		}
 		b.crew.unreserve(r.id)
 		b.requeue(ctx, r.id) // if it ended with the job still to do
 	}

@@ -53,6 +53,12 @@ type commit struct {
 // committed says that the job of a commit is written down.
 type committed struct{ effects []job.Effect }
 
+// assign gives a supervisor its next job.
+type assign struct {
+	job   job.Job
+	owner job.Ownership
+}
+
 // retire says that a supervisor has nothing more to do after handling so many events.
 type retire struct {
 	id      job.ID

@@ -10,8 +10,8 @@ import (
 )
 
 // supervisor runs one active job: it turns what happens to the job into events, has the broker write the outcome down, and then does what
-// follows. The broker supervises it and starts a new one from the ledger if it breaks down; it ends when its job is over or back in the
-// queue.
+// follows. When its job is over or back in the queue it retires, and the broker gives it another one later. The broker supervises it, and
+// if it breaks down gives its job to a new one, from the ledger.
 type supervisor struct {
 	*Node
 	mac     mac
@@ -23,21 +23,25 @@ type supervisor struct {
 	pending int    // commits not answered yet
 }
 
-func newSupervisor(n *Node, m mac, j job.Job, self job.Ownership) *actor.Props {
+func newSupervisor(n *Node, m mac) *actor.Props {
 	return n.props(func() actor.Actor {
-		return &supervisor{Node: n, mac: m, job: j, self: self, log: n.Log.With("actor", "supervisor", "job", string(j.ID))}
+		return &supervisor{Node: n, mac: m, log: n.Log.With("actor", "supervisor")}
 	})
 }
 
 // Receive turns messages into job events. Decisions are made in package job.
 func (s *supervisor) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
+	case *assign:
+		s.job, s.self, s.handled = msg.job, msg.owner, 0
 	case *told:
 		s.handled++
 		s.apply(ctx, msg.event)
 	case *expired:
-		s.timers.ended(msg.timer)
-		s.apply(ctx, job.RetryDue{})
+		if msg.id == s.job.ID { // else of a job that this supervisor had before
+			s.timers.ended(msg.timer)
+			s.apply(ctx, job.RetryDue{})
+		}
 	case returned:
 		s.returned(ctx, msg)
 	case *committed:
@@ -55,7 +59,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 	next, effects, err := s.job.Apply(s.self, ev)
 	if err != nil {
-		s.log.Debug("event refused", "err", err)
+		s.log.Debug("event refused", "err", err) // the error names the job
 		ctx.Send(ctx.Parent(), &unreserve{s.job.ID})
 		s.retireIfIdle(ctx)
 		return
@@ -75,7 +79,7 @@ func (s *supervisor) perform(ctx actor.Context, effects []job.Effect) {
 		case job.Arm:
 			s.timers.arm(ctx, s.Node, ctx.Self(), s.job.ID, e)
 		case job.Finish:
-			s.log.Debug("job is over", "state", string(s.job.State()))
+			s.log.Debug("job is over", "job", s.job.ID, "state", string(s.job.State()))
 		case job.Requeue: // being idle says it
 		}
 	}
@@ -84,7 +88,7 @@ func (s *supervisor) perform(ctx actor.Context, effects []job.Effect) {
 
 func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
 	if a.Name.N > 1 {
-		s.log.Info("job redeployed", "attempt", a.Name.N, "executor", a.Executor)
+		s.log.Info("job redeployed", "job", s.job.ID, "attempt", a.Name.N, "executor", a.Executor)
 	}
 	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
 		Attempt: messages.AttemptToWire(a.Name), Spec: s.job.Spec.Append(nil), Mac: s.mac.sign(a.Name, a.Executor, s.job.Spec), Lease: a.Lease,
@@ -99,7 +103,7 @@ func (s *supervisor) returned(ctx actor.Context, r returned) {
 		s.apply(ctx, job.Declined{Attempt: messages.AttemptFromWire(d.GetAttempt()), Reason: reason.Error(), At: s.hybrid()})
 		return
 	}
-	s.log.Debug("message not delivered", "type", typeName(m), "err", reason)
+	s.log.Debug("message not delivered", "job", s.job.ID, "type", typeName(m), "err", reason)
 }
 
 // retireIfIdle offers to end when nothing is under way: no attempt, no timer, no unwritten change.
@@ -108,6 +112,7 @@ func (s *supervisor) retireIfIdle(ctx actor.Context) {
 		return
 	}
 	if over := s.job.State().Terminal(); over || (len(s.job.Current().Live()) == 0 && !s.timers.armed()) {
+		s.timers.stop()
 		ctx.Send(ctx.Parent(), &retire{s.job.ID, s.handled})
 	}
 }
