@@ -36,7 +36,7 @@ func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range 1000 {
 		port := firstPort + rand.IntN(lastPort-firstPort)
-		if isFree(port) == nil {
+		if isFree(loopback(port)) == nil {
 			ports = append(ports, port)
 		}
 		if len(ports) == n {
@@ -46,9 +46,11 @@ func freePorts(n int) ([]int, error) {
 	return nil, fmt.Errorf("no free ports from %d to %d", firstPort, lastPort)
 }
 
-// isFree returns why a port of loopback cannot be listened on.
-func isFree(port int) error {
-	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
+
+// isFree returns why an address cannot be listened on.
+func isFree(address string) error {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func (d *demo) agreed(ctx context.Context) ([]client.Job, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer c.Close() //nolint:errcheck // nothing is under way
+		defer letGo(c)
 		clients[i] = c
 	}
 	var records []client.Job

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -108,6 +109,9 @@ func (d *demo) dial(ctx context.Context, name string) (*client.Client, error) {
 	}
 	return client.Dial(ctx, client.Options{Addresses: []string{d.network.node(name).Address}, Identity: id})
 }
+
+// letGo closes a client that has nothing under way.
+func letGo(c io.Closer) { _ = c.Close() } // there is nothing to lose
 
 // put makes the module of a program known to the network.
 func (d *demo) put(ctx context.Context, c *client.Client, program string) (client.Blob, error) {

@@ -11,36 +11,52 @@ import (
 	"github.com/urbancompute/ucp/client"
 )
 
+// tries bounds how often an executor is frozen. One that thaws may hear that its job is over before it has looked at what its sandbox
+// left, and then it rightly sends nothing.
+const tries = 3
+
 // freeze stops an executor's process while a job of it works, and lets it go on when the job is done elsewhere. Its sandbox is another
 // process and goes on, so it comes back with a result that is late.
 func (d *demo) freeze(ctx context.Context) error {
+	for range tries {
+		rejected, err := d.freezeOnce(ctx)
+		if rejected || err != nil {
+			return err
+		}
+		d.say("%s was told first that its job is over, and sent no result; once more", d.frozen.executor)
+	}
+	return fmt.Errorf("no frozen executor sent a late result")
+}
+
+// freezeOnce reports whether the late result was sent, and rejected.
+func (d *demo) freezeOnce(ctx context.Context) (rejected bool, err error) {
 	c, broker, at, err := d.crowded(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
-	defer c.Close() //nolint:errcheck // nothing is under way
+	defer letGo(c)
 	if err := d.warm(ctx, c, at.besides(broker, d.killed.executor)); err != nil {
-		return err
+		return false, err
 	}
 	spec, err := d.spin(ctx, c, "frozen job", rounds, steps)
 	if err != nil {
-		return err
+		return false, err
 	}
 	w, err := d.watch(ctx, c, spec)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if d.frozen.executor, err = d.awaitWork(ctx, w, 1); err != nil {
-		return err
+		return false, err
 	}
 	if err := d.freezeExecutor(ctx, w); err != nil {
-		return err
+		return false, err
 	}
-	if err := d.thawExecutor(ctx, c, w.ID()); err != nil {
-		return err
+	if rejected, err = d.thawExecutor(ctx, c, w.ID()); !rejected || err != nil {
+		return false, err
 	}
 	d.say("%s, asked for the job that %s owns:", other(broker), broker)
-	return d.command(ctx, "job", "show", "--broker", d.network.node(other(broker)).Address, w.ID())
+	return true, d.command(ctx, "job", "show", "--broker", d.network.node(other(broker)).Address, w.ID())
 }
 
 // warm runs a moment's job on an executor, which then has the module, so that the next job of it goes there first.
@@ -90,48 +106,56 @@ func (d *demo) freezeExecutor(ctx context.Context, w *watched) error {
 	return err
 }
 
-// thawExecutor lets the frozen executor go on and sees its result rejected.
-func (d *demo) thawExecutor(ctx context.Context, c *client.Client, id string) error {
+// thawExecutor lets the frozen executor go on and sees its result rejected, unless it sends none.
+func (d *demo) thawExecutor(ctx context.Context, c *client.Client, id string) (rejected bool, err error) {
 	pid := d.network.node(d.frozen.executor).PID
 	began := time.Now()
 	if err := syscall.Kill(pid, syscall.SIGCONT); err != nil {
-		return fmt.Errorf("thaw %s: %w", d.frozen.executor, err)
+		return false, fmt.Errorf("thaw %s: %w", d.frozen.executor, err)
 	}
 	d.say("SIGCONT to %s", d.frozen.executor)
-	var rejected client.Rejection
-	err := eventually(ctx, "the late result of "+d.frozen.executor+" is rejected", func() (bool, error) {
+	var late client.Rejection
+	err = eventually(ctx, "the late result of "+d.frozen.executor+" is rejected", func() (bool, error) {
 		found, err := c.Job(ctx, id)
-		if err != nil || len(found.Job.Current().Rejected) == 0 {
+		if err != nil {
 			return false, err
 		}
-		rejected = found.Job.Current().Rejected[0]
-		return true, nil
+		if all := found.Job.Current().Rejected; len(all) > 0 {
+			rejected, late = true, all[0]
+		}
+		return rejected || d.logged("attempt stopped", id) != "", nil
 	})
-	if err != nil {
-		return err
+	if !rejected || err != nil {
+		return false, err
 	}
-	d.say("after %s a result of %s for attempt %d was rejected: %s", took(time.Since(began)), d.network.name(rejected.Executor), rejected.Attempt.N, rejected.Why)
-	line, err := d.rejectionLogged(ctx, id)
-	if err != nil {
-		return err
-	}
-	d.say("the log of %s:", d.frozen.executor)
-	d.quote(line)
-	return nil
+	d.say("after %s a result of %s for attempt %d was rejected: %s", took(time.Since(began)), d.network.name(late.Executor), late.Attempt.N, late.Why)
+	return true, d.sayRejection(ctx, id)
 }
 
-// rejectionLogged returns the line in which the frozen executor tells that its result was rejected.
-func (d *demo) rejectionLogged(ctx context.Context, id string) (line string, err error) {
-	return line, eventually(ctx, d.frozen.executor+" logs that its result was rejected", func() (bool, error) {
-		for line = range strings.Lines(readFile(d.network.log(d.frozen.executor))) {
-			var said struct {
-				Msg string `json:"msg"`
-				Job string `json:"job"`
-			}
-			if json.Unmarshal([]byte(line), &said) == nil && said.Msg == "result rejected" && said.Job == id {
-				return true, nil
-			}
-		}
-		return false, nil
+// sayRejection shows the line in which the executor itself tells that its result was rejected.
+func (d *demo) sayRejection(ctx context.Context, id string) error {
+	var line string
+	err := eventually(ctx, d.frozen.executor+" logs that its result was rejected", func() (bool, error) {
+		line = d.logged("result rejected", id)
+		return line != "", nil
 	})
+	if err == nil {
+		d.say("the log of %s:", d.frozen.executor)
+		d.quote(line)
+	}
+	return err
+}
+
+// logged returns the line of the frozen executor's log with that message about that job, empty if there is none yet.
+func (d *demo) logged(message, id string) string {
+	for line := range strings.Lines(readFile(d.network.log(d.frozen.executor))) {
+		var said struct {
+			Msg string `json:"msg"`
+			Job string `json:"job"`
+		}
+		if json.Unmarshal([]byte(line), &said) == nil && said.Msg == message && said.Job == id {
+			return line
+		}
+	}
+	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/urbancompute/ucp/config"
 )
 
-// rounds is the work of the jobs that lose their executor: about five seconds of one core.
-const rounds, steps = "2500000000", "5"
+// rounds is the work of the jobs that lose their executor: about four seconds of one core.
+const rounds, steps = "2000000000", "5"
 
 // spin describes such a job. It shows how far it is that many times.
 func (d *demo) spin(ctx context.Context, c *client.Client, name, rounds, steps string) (*client.Spec, error) {
@@ -28,7 +28,8 @@ func (d *demo) crowded(ctx context.Context) (*client.Client, string, placed, err
 		return nil, "", nil, err
 	}
 	nodes, err := c.Nodes(ctx)
-	if err := closing(c, err); err != nil {
+	letGo(c)
+	if err != nil {
 		return nil, "", nil, err
 	}
 	at := homes(nodes)
@@ -38,20 +39,13 @@ func (d *demo) crowded(ctx context.Context) (*client.Client, string, placed, err
 	return c, broker, at, err
 }
 
-func closing(c *client.Client, err error) error {
-	if closed := c.Close(); err == nil {
-		return closed
-	}
-	return err
-}
-
 // kill ends an executor's process with SIGKILL while a job of it works.
 func (d *demo) kill(ctx context.Context) error {
 	c, _, _, err := d.crowded(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // nothing is under way
+	defer letGo(c)
 	spec, err := d.spin(ctx, c, "killed job", rounds, steps)
 	if err != nil {
 		return err

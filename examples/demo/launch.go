@@ -48,7 +48,8 @@ func (d *demo) awaitHomes(ctx context.Context, want int) error {
 			nodes, err := c.Nodes(ctx)
 			return len(homes(nodes).all()) == want, err
 		})
-		if err := cmp.Or(err, c.Close()); err != nil {
+		letGo(c)
+		if err != nil {
 			return err
 		}
 	}

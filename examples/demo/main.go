@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	d, err := prepare(*ucp, *picture, teller{w: stdout, began: began})
 	if err == nil {
-		err = errors.Join(d.play(ctx), d.end())
+		err = errors.Join(d.play(ctx), d.end(context.WithoutCancel(ctx)))
 	}
 	switch {
 	case ctx.Err() != nil:

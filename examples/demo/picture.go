@@ -25,7 +25,7 @@ func (d *demo) paint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // nothing is under way
+	defer letGo(c)
 	parts, err := d.renderTiles(ctx, c)
 	if err != nil {
 		return err

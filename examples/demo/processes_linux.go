@@ -30,11 +30,11 @@ type process struct {
 
 // processes lists all processes of this machine.
 func processes() []process {
-	files, _ := filepath.Glob("/proc/[0-9]*/stat") //nolint:errcheck // the pattern is fine
+	files, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is fine
 	var all []process
 	for _, file := range files {
 		if state, parent, ok := readStat(file); ok {
-			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) //nolint:errcheck // the pattern says so
+			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file))) // the pattern says so
 			all = append(all, process{pid, parent, state})
 		}
 	}
@@ -78,7 +78,7 @@ func leftovers(program string) []int {
 // resting says that no thread of the processes below pid runs or wants to.
 func resting(pid int) bool {
 	for _, child := range below(pid, processes()) {
-		threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(child), "task/*/stat")) //nolint:errcheck // the pattern is fine
+		threads, _ := filepath.Glob(filepath.Join("/proc", strconv.Itoa(child), "task/*/stat")) // the pattern is fine
 		for _, thread := range threads {
 			if state, _, ok := readStat(thread); ok && state != 'S' {
 				return false

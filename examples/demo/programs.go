@@ -17,6 +17,9 @@ var programs = []string{"wordcount", "mandelbrot", "mosaic", "spin"}
 
 // build compiles the programs, and mandelbrot for this machine, too: the picture is compared with what that renders.
 func (d *demo) build(ctx context.Context) error {
+	if err := os.Setenv("GOTMPDIR", d.dir); err != nil { // what an interrupted Go tool leaves goes with the rest
+		return err
+	}
 	d.modules = map[string]string{}
 	paths := make([]string, len(programs))
 	tasks := []func() error{func() error { return buildNative(ctx, d.native()) }}

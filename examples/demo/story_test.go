@@ -13,15 +13,16 @@ import (
 
 // told is a story in which e1 was killed and e2 frozen, and rows as they have to be then.
 func told() (story, []row) {
-	return story{
-			jobs:   []submitted{{"words", "1"}, {"killed job", "2"}, {"frozen job", "3"}},
-			killed: loss{"e1", time.Second},
-			frozen: loss{"e2", 4 * time.Second},
-		}, []row{
-			{name: "words", executors: []string{"e3"}, accepted: []string{"e3"}, took: 40 * time.Millisecond},
-			{name: "killed job", executors: []string{"e1", "e3"}, accepted: []string{"e3"}, took: 7 * time.Second},
-			{name: "frozen job", executors: []string{"e2", "e1"}, accepted: []string{"e1"}, rejected: []string{"e2"}, took: 12 * time.Second},
-		}
+	s := story{
+		jobs:   []submitted{{"words", "1"}, {"killed job", "2"}, {"frozen job", "3"}},
+		killed: loss{"e1", time.Second},
+		frozen: loss{"e2", 4 * time.Second},
+	}
+	return s, []row{
+		{name: "words", executors: []string{"e3"}, accepted: []string{"e3"}, took: 40 * time.Millisecond},
+		{name: "killed job", executors: []string{"e1", "e3"}, accepted: []string{"e3"}, took: 7 * time.Second},
+		{name: "frozen job", executors: []string{"e2", "e1"}, accepted: []string{"e1"}, rejected: []string{"e2"}, took: 12 * time.Second},
+	}
 }
 
 var _ = Describe("The story", func() {

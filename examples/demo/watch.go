@@ -124,6 +124,9 @@ func (d *demo) awaitEnd(ctx context.Context, w *watched) (string, error) {
 		return "", err
 	}
 	_, _, err := d.await(ctx, w.name, w.Submission)
+	for len(w.lines.lines) > 0 {
+		d.quote(<-w.lines.lines)
+	}
 	return strings.TrimSpace(w.output.String()), err
 }
 
