@@ -183,7 +183,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	}
 	res := &messages.NodesResponse{}
 	for rec := range b.replica.All(ledger.Node) {
-		n := rec.State.(nodeState).Node
+		n := b.asSeen(rec.State.(nodeState).Node)
 		info := &messages.NodeInfo{
 			Id: n.ID, Name: n.Name, Roles: n.Roles, Home: n.Home, State: string(n.State), Slots: n.Slots, Labels: n.Labels,
 			Address: n.Address, Lease: n.Lease, SeenMs: uint64(max(0, n.At.Wall)), Reason: n.Reason,
@@ -199,6 +199,14 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	ctx.Respond(res)
 }
 
+// asSeen marks a node that is up by a record whose writer this broker has no link to: it may be out of date.
+func (b *Broker) asSeen(n roster.Node) roster.Node {
+	if _, linked := b.peers[n.Home]; n.State == roster.Up && n.Home != b.ID && !linked {
+		n.State, n.Reason = roster.Unseen, "the broker asked has no link to its home"
+	}
+	return n
+}
+
 func (b *Broker) status() *messages.StatusResponse {
 	s := &messages.StatusResponse{
 		Node: b.ID, Name: b.Name, Network: b.Network, Version: b.Version,
@@ -207,7 +215,7 @@ func (b *Broker) status() *messages.StatusResponse {
 		UptimeMs: uint64(b.Now().Sub(b.started).Milliseconds()), Clock: b.Clock.Now().String(),
 	}
 	for rec := range b.replica.All(ledger.Node) {
-		n := rec.State.(nodeState).Node
+		n := b.asSeen(rec.State.(nodeState).Node)
 		switch {
 		case n.State != roster.Up:
 		case slices.Contains(n.Roles, messages.Broker):

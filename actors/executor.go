@@ -2,7 +2,6 @@ package actors
 
 import (
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
@@ -56,6 +55,7 @@ type station struct {
 // deployment is one attempt in this executor's hands.
 type deployment struct {
 	name   job.Name
+	owner  *actor.PID // the broker that deployed it, which is home no more if the executor has moved
 	spec   *job.Spec
 	mac    []byte
 	result *messages.AttemptFinished // nil until it is done
@@ -73,10 +73,16 @@ func NewExecutor(n *Node, s ExecutorSettings) *actor.Props {
 	return n.props(func() actor.Actor {
 		return &Executor{
 			Node: n, ExecutorSettings: s, log: n.Log.With("actor", messages.ExecutorActor),
-			hands: map[job.Name]*deployment{}, lease: n.Incarnation, every: 500 * time.Millisecond,
+			hands: map[job.Name]*deployment{}, lease: n.Incarnation, every: firstHeartbeat, timeout: firstTimeout,
 		}
 	})
 }
+
+// Until a broker says how it wants them, heartbeats and leases are these.
+const (
+	firstHeartbeat = 500 * time.Millisecond
+	firstTimeout   = 3 * time.Second
+)
 
 // Receive turns messages into calls.
 func (e *Executor) Receive(ctx actor.Context) {
@@ -108,7 +114,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 	case *messages.StdinChunk:
 		e.stdin(ctx, msg)
 	case *runStarted:
-		e.send(ctx, &messages.AttemptStarted{Attempt: messages.AttemptToWire(msg.name)})
+		e.started(ctx, msg.name)
 	case *runDone:
 		e.done(ctx, msg)
 	case returned: // results are sent again, and so is the registration
@@ -138,8 +144,8 @@ func (e *Executor) tick(ctx actor.Context) {
 	if e.home == nil {
 		return
 	}
-	if e.confirmed && e.Now().Sub(e.heard) > e.timeout && len(e.brokers) > 1 {
-		e.leaveHome(ctx, "silent")
+	if silent := e.Now().Sub(e.heard); silent > e.timeout {
+		e.leaveHome(ctx, silent)
 		return
 	}
 	if !e.confirmed {
@@ -184,16 +190,26 @@ func (e *Executor) brokerDown(_ actor.Context, msg *messages.PeerDown) {
 	}
 }
 
-func (e *Executor) leaveHome(ctx actor.Context, why string) {
+// leaveHome moves to the broker in reach that was not home for longest, if there is another one, and else keeps asking.
+func (e *Executor) leaveHome(ctx actor.Context, silent time.Duration) {
 	old := e.home.Address
-	e.log.Warn("home broker lost", "broker", old, "reason", why)
-	e.home, e.confirmed = nil, false
-	e.brokers = append(slices.DeleteFunc(e.brokers, func(b string) bool { return b == old }), old)
-	e.moveTo(ctx, e.brokers[0])
+	at := slices.Index(e.brokers, old)
+	if at >= 0 { // in reach and silent: the last choice from now on
+		e.brokers = append(slices.Delete(e.brokers, at, at+1), old)
+	}
+	next := old
+	if len(e.brokers) > 0 {
+		next = e.brokers[0]
+	}
+	if next != old {
+		e.log.Warn("home broker lost", "broker", old, "silent", silent, "next", next)
+	}
+	e.moveTo(ctx, next)
 }
 
+// moveTo makes a broker home, and gives it as long as a lease lasts to say something.
 func (e *Executor) moveTo(ctx actor.Context, broker string) {
-	e.home = pid(broker, messages.BrokerActor)
+	e.home, e.heard = pid(broker, messages.BrokerActor), e.Now()
 	e.register(ctx)
 }
 
@@ -203,8 +219,19 @@ func (e *Executor) register(ctx actor.Context) {
 	e.confirmed = false
 	e.told = e.pace.window()
 	ctx.Request(e.home, &messages.RegisterExecutor{
-		Name: e.Name, Lease: e.lease, Capabilities: e.capabilities(), Running: messages.AttemptsToWire(slices.Collect(maps.Keys(e.hands))),
+		Name: e.Name, Lease: e.lease, Capabilities: e.capabilities(), Running: messages.AttemptsToWire(e.attemptsOf(e.home)),
 	})
+}
+
+// attemptsOf returns what a broker has deployed here and not answered.
+func (e *Executor) attemptsOf(broker *actor.PID) []job.Name {
+	var names []job.Name
+	for n, d := range e.hands {
+		if d.owner.Equal(broker) {
+			names = append(names, n)
+		}
+	}
+	return names
 }
 
 func (e *Executor) registered(ctx actor.Context, msg *messages.ExecutorRegistered) {
@@ -249,10 +276,4 @@ func (e *Executor) capabilitiesIfChanged() *messages.Capabilities {
 		return e.capabilities()
 	}
 	return nil
-}
-
-func (e *Executor) send(ctx actor.Context, m any) {
-	if e.home != nil {
-		ctx.Request(e.home, m)
-	}
 }

@@ -20,6 +20,9 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 	}
 	spec, err := job.DecodeSpec(msg.GetSpec())
 	switch {
+	case !e.isHome(ctx):
+		e.decline(ctx, msg.GetAttempt(), "the executor has moved to another broker")
+		return
 	case err != nil:
 		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
 		return
@@ -27,7 +30,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
-	d := &deployment{name: n, spec: spec, mac: msg.GetMac()}
+	d := &deployment{name: n, owner: e.home, spec: spec, mac: msg.GetMac()}
 	e.hands[n] = d
 	at, _ := slices.BinarySearchFunc(e.waiting, d, laterThan)
 	e.waiting = slices.Insert(e.waiting, at, d)
@@ -43,7 +46,7 @@ func laterThan(queued, d *deployment) int {
 }
 
 func (e *Executor) decline(ctx actor.Context, a *messages.AttemptName, why string) {
-	e.send(ctx, &messages.AttemptDeclined{Attempt: a, Reason: why})
+	ctx.Request(pid(ctx.Sender().Address, messages.BrokerActor), &messages.AttemptDeclined{Attempt: a, Reason: why})
 }
 
 // dispatch gives waiting attempts to idle runners.
@@ -54,8 +57,14 @@ func (e *Executor) dispatch(ctx actor.Context) {
 		}
 		if r.busy == nil {
 			r.busy, e.waiting = e.waiting[0], e.waiting[1:]
-			ctx.Request(r.pid, &run{r.busy.name, r.busy.spec, e.home})
+			ctx.Request(r.pid, &run{r.busy.name, r.busy.spec, r.busy.owner})
 		}
+	}
+}
+
+func (e *Executor) started(ctx actor.Context, n job.Name) {
+	if d, ok := e.hands[n]; ok {
+		ctx.Request(d.owner, &messages.AttemptStarted{Attempt: messages.AttemptToWire(n)})
 	}
 }
 
@@ -81,13 +90,13 @@ func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
 	d.sent = e.Now()
 	e.told = e.pace.window()
 	d.result.Window = e.told
-	e.send(ctx, d.result)
+	ctx.Request(d.owner, d.result)
 }
 
 func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswered) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	d, ok := e.hands[n]
-	if !ok || d.result == nil || !e.isHome(ctx) {
+	if !ok || d.result == nil || ctx.Sender().Address != d.owner.Address {
 		return
 	}
 	delete(e.hands, n)
@@ -101,7 +110,7 @@ func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswere
 func (e *Executor) stopAttempt(ctx actor.Context, msg *messages.StopAttempt) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	d, ok := e.hands[n]
-	if !ok || !e.isHome(ctx) || d.result != nil {
+	if !ok || ctx.Sender().Address != d.owner.Address || d.result != nil {
 		return // finished: its answer lets it go
 	}
 	e.log.Info("attempt stopped", "job", n.Job, "attempt", n.N, "reason", msg.GetReason())

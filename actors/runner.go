@@ -29,7 +29,7 @@ type running struct {
 	input   chan *messages.StdinChunk // the one answer that the program waits for
 }
 
-// run asks a runner for an attempt; home is the broker it is for.
+// run asks a runner for an attempt; home is the broker that deployed it.
 type run struct {
 	name job.Name
 	spec *job.Spec

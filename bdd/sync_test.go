@@ -225,3 +225,71 @@ var _ = Describe("A broker without a place for a job", Label("JOB-13"), func() {
 		})
 	})
 })
+
+var _ = Describe("An executor whose home broker is gone", Label("DISC-3"), func() {
+	It("moves to another one within its lease, and runs its jobs", func() {
+		inNetwork(func(g Gomega, n *network) {
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			executor(n, "e1", "b1")
+			pass(time.Second)
+			n.nodes["e1"].links.Dial("b2")
+			c := n.client("c1", "b2")
+			defer c.close()
+			pass(time.Second)
+			n.kill("b1")
+			pass(5 * time.Second)
+			id := c.submit("b2", spec("1s"))
+			pass(3 * time.Second)
+			g.Expect(c.show("b2", id).State()).To(Equal(job.StateAccepted))
+			for _, i := range c.ask("b2", &messages.NodesRequest{}).(*messages.NodesResponse).GetNodes() {
+				if i.GetName() == "b1" {
+					g.Expect(i.GetState()).To(Equal("unseen"))
+				}
+			}
+		})
+	})
+
+	It("comes back to it when it is the only one", func() {
+		inNetwork(func(g Gomega, n *network) {
+			broker(n, "b1")
+			executor(n, "e1", "b1")
+			pass(time.Second)
+			n.kill("b1")
+			pass(time.Minute)
+			broker(n, "b1")
+			c := n.client("c1", "b1")
+			defer c.close()
+			pass(10 * time.Second)
+			id := c.submit("b1", spec("1s"))
+			pass(3 * time.Second)
+			g.Expect(c.show("b1", id).State()).To(Equal(job.StateAccepted))
+		})
+	})
+})
+
+var _ = Describe("A result", Label("JOB-4", "DISC-3"), func() {
+	It("goes to the broker that owns the job, also when its executor has moved to another one meanwhile", func() {
+		inNetwork(func(g Gomega, n *network) {
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			e := executor(n, "e1", "b1")
+			pass(time.Second)
+			e.links.Dial("b2")
+			c := n.client("c1", "b1")
+			defer c.close()
+			id := c.submit("b1", spec("10s"))
+			pass(time.Second)
+			n.memory.Cut(idOf("b1"), idOf("e1"))
+			n.memory.Cut(idOf("e1"), idOf("b1"))
+			pass(141 * time.Second)
+			g.Expect(c.show("b1", id).State()).To(Equal(job.StateQueued))
+			n.memory.Heal(idOf("b1"), idOf("e1"))
+			n.memory.Heal(idOf("e1"), idOf("b1"))
+			pass(3 * time.Second)
+			j := c.show("b1", id)
+			g.Expect(j.State()).To(Equal(job.StateAccepted))
+			g.Expect(e.bench.runs()).To(Equal(1))
+		})
+	})
+})

@@ -19,6 +19,8 @@ const (
 	Up   Standing = "up"
 	Lost Standing = "lost" // a guess: it may come back
 	Left Standing = "left" // it said goodbye
+	// Unseen is never in a record: whoever reads it has no link to the broker that speaks for the node.
+	Unseen Standing = "unseen"
 )
 
 // Node is the replicated record of one node. Treat it as immutable.
