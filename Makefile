@@ -10,16 +10,22 @@ GINKGO ?= go tool ginkgo
 GOLANGCI ?= go tool -modfile=tools/go.mod golangci-lint
 PROTOGEN ?= go -C tools run ./protogen
 
+EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
 
-.PHONY: help build demo test spec race real bench lint fmt generate generated tidy check clean
+.PHONY: help build examples demo test spec race real bench lint fmt generate generated tidy check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## Build the static binary bin/ucp
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/ucp ./cmd/ucp
+
+examples: ## Build the example programs as bin/*.wasm
+	for program in $(EXAMPLES); do \
+		GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags '-s -w' -o bin/$$program.wasm ./examples/$$program || exit 1; \
+	done
 
 demo: build ## Run the main job on a network of five nodes, and take nodes away while it works
 	CGO_ENABLED=0 go run ./examples/demo --ucp bin/ucp
