@@ -71,36 +71,16 @@ func (c *moduleCache) add(d Digest, m *module) {
 	}
 }
 
-const (
-	// smallModule is the size in bytes up to which compiling stays within compileMemory.
-	smallModule = 4 << 20
-	// compileMemory is how far a worker's heap may grow before garbage is collected, in bytes, while it compiles a small module.
-	compileMemory = 384 << 20
-)
-
-// collectLess puts the collector off until the returned function is called: compiling makes much garbage, keeps little, and has the process
-// to itself. For a small module nothing is collected at all, which saves a fifth of the time.
-func collectLess(size int) (done func()) {
-	if size > smallModule {
-		percent := debug.SetGCPercent(400)
-		return func() { debug.SetGCPercent(percent) }
-	}
-	percent, limit := debug.SetGCPercent(-1), debug.SetMemoryLimit(compileMemory)
-	return func() {
-		debug.SetGCPercent(percent)
-		debug.SetMemoryLimit(limit)
-		debug.FreeOSMemory()
-	}
-}
-
 // loadModule reads the module at path and compiles it, or takes its machine code from cacheDir, which holds that of this module
 // alone. Errors are sentences for people.
 func loadModule(path, cacheDir string, limit int64) (m *module, cached bool, err error) {
+	// Compiling makes much garbage and keeps little: collecting less often is an eighth of the time. Not to collect at all needs a bound
+	// on memory, and near that bound the collector takes all the time there is.
+	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	code, err := readModule(path, limit)
 	if err != nil {
 		return nil, false, err
 	}
-	defer collectLess(len(code))()
 	o, err := scan(code)
 	if err != nil {
 		return nil, false, err
