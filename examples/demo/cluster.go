@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"strings"
+
+	"github.com/urbancompute/ucp/config"
 )
 
 var (
@@ -15,7 +17,7 @@ var (
 // clusterFile describes the demo's network. Each executor has its own name as a label, so that a job can ask for it.
 func clusterFile(ports []int) string {
 	var b strings.Builder
-	b.WriteString("network: demo\ndir: network\nnodes:\n")
+	fmt.Fprintf(&b, "network: demo\ndir: network\ndefaults: {caps: {compile: %s}}\nnodes:\n", config.FormatDuration(patience))
 	for i, name := range brokers {
 		fmt.Fprintf(&b, "  - {name: %s, host: 127.0.0.1, port: %d, roles: [broker]}\n", name, ports[i])
 	}

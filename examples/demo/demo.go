@@ -125,6 +125,9 @@ func (d *demo) put(ctx context.Context, c *client.Client, program string) (clien
 // note remembers a job for the table at the end.
 func (d *demo) note(name, id string) { d.jobs = append(d.jobs, submitted{name, id}) }
 
+// unhurried are the limits of jobs on a machine that may be busy.
+var unhurried = client.Limits{Timeout: patience, CompileTimeout: patience}
+
 // kept is how long jobs of the demo are kept: longer than the demo.
 const kept = time.Hour
 

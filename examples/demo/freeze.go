@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -11,12 +12,9 @@ import (
 	"github.com/urbancompute/ucp/client"
 )
 
-// tries bounds how often an executor is frozen. One that thaws may hear that its job is over before it has looked at what its sandbox
-// left, and then it rightly sends nothing.
-const tries = 3
-
 // freeze stops an executor's process while a job of it works, and lets it go on when the job is done elsewhere. Its sandbox is another
-// process and goes on, so it comes back with a result that is late.
+// process and goes on, so it comes back with a result that is late. It may hear that its job is over before it has looked at what its
+// sandbox left, and then it rightly sends nothing; so there is more than one try.
 func (d *demo) freeze(ctx context.Context) error {
 	for range tries {
 		rejected, err := d.freezeOnce(ctx)
@@ -25,57 +23,25 @@ func (d *demo) freeze(ctx context.Context) error {
 		}
 		d.say("%s was told first that its job is over, and sent no result; once more", d.frozen.executor)
 	}
-	return fmt.Errorf("no frozen executor sent a late result")
+	return errors.New("no frozen executor sent a late result")
 }
 
 // freezeOnce reports whether the late result was sent, and rejected.
 func (d *demo) freezeOnce(ctx context.Context) (rejected bool, err error) {
-	c, broker, at, err := d.crowded(ctx)
+	a, err := d.begin(ctx, "frozen job", d.killed.executor, 1)
 	if err != nil {
 		return false, err
 	}
-	defer letGo(c)
-	if err := d.warm(ctx, c, at.besides(broker, d.killed.executor)); err != nil {
+	defer letGo(a.client)
+	d.frozen.executor = a.executor
+	if err := d.freezeExecutor(ctx, a.watched); err != nil {
 		return false, err
 	}
-	spec, err := d.spin(ctx, c, "frozen job", rounds, steps)
-	if err != nil {
+	if rejected, err = d.thawExecutor(ctx, a.client, a.ID()); !rejected || err != nil {
 		return false, err
 	}
-	w, err := d.watch(ctx, c, spec)
-	if err != nil {
-		return false, err
-	}
-	if d.frozen.executor, err = d.awaitWork(ctx, w, 1); err != nil {
-		return false, err
-	}
-	if err := d.freezeExecutor(ctx, w); err != nil {
-		return false, err
-	}
-	if rejected, err = d.thawExecutor(ctx, c, w.ID()); !rejected || err != nil {
-		return false, err
-	}
-	d.say("%s, asked for the job that %s owns:", other(broker), broker)
-	return true, d.command(ctx, "job", "show", "--broker", d.network.node(other(broker)).Address, w.ID())
-}
-
-// warm runs a moment's job on an executor, which then has the module, so that the next job of it goes there first.
-func (d *demo) warm(ctx context.Context, c *client.Client, executor string) error {
-	spec, err := d.spin(ctx, c, "short job", "1", "1")
-	if err != nil {
-		return err
-	}
-	spec.Needs.Labels = map[string]string{"name": executor}
-	sub, err := c.Submit(ctx, spec)
-	if err != nil {
-		return err
-	}
-	d.note(spec.Name, sub.ID())
-	if _, _, err := d.await(ctx, spec.Name, sub); err != nil {
-		return err
-	}
-	d.say("a short job that asks for the label name=%s has brought the module there", executor)
-	return nil
+	d.say("%s, asked for the job that %s owns:", other(a.broker), a.broker)
+	return true, d.command(ctx, "job", "show", "--broker", d.network.node(other(a.broker)).Address, a.ID())
 }
 
 // freezeExecutor freezes the executor that the job runs on and sees the job done elsewhere.

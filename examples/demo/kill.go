@@ -6,61 +6,21 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/urbancompute/ucp/client"
 	"github.com/urbancompute/ucp/config"
 )
 
-// rounds is the work of the jobs that lose their executor: about four seconds of one core.
-const rounds, steps = "2000000000", "5"
-
-// spin describes such a job. It shows how far it is that many times.
-func (d *demo) spin(ctx context.Context, c *client.Client, name, rounds, steps string) (*client.Spec, error) {
-	module, err := d.put(ctx, c, "spin")
-	return &client.Spec{
-		Name: name, Module: module, Args: []string{"spin.wasm", "-count", rounds, "-steps", steps}, Retention: kept, Limits: client.Limits{Timeout: patience},
-	}, err
-}
-
-// crowded dials the broker that is home to most executors; lost jobs go to another executor of it.
-func (d *demo) crowded(ctx context.Context) (*client.Client, string, placed, error) {
-	c, err := d.dial(ctx, brokers[0])
-	if err != nil {
-		return nil, "", nil, err
-	}
-	nodes, err := c.Nodes(ctx)
-	letGo(c)
-	if err != nil {
-		return nil, "", nil, err
-	}
-	at := homes(nodes)
-	broker := at.crowded()
-	d.say("%s is home to %v and %s to %v, so the job goes to %s", brokers[0], at[brokers[0]], brokers[1], at[brokers[1]], broker)
-	c, err = d.dial(ctx, broker)
-	return c, broker, at, err
-}
-
 // kill ends an executor's process with SIGKILL while a job of it works.
 func (d *demo) kill(ctx context.Context) error {
-	c, _, _, err := d.crowded(ctx)
+	a, err := d.begin(ctx, "killed job", "", 2)
 	if err != nil {
 		return err
 	}
-	defer letGo(c)
-	spec, err := d.spin(ctx, c, "killed job", rounds, steps)
-	if err != nil {
+	defer letGo(a.client)
+	d.killed.executor = a.executor
+	if err := d.killExecutor(ctx, a.watched); err != nil {
 		return err
 	}
-	w, err := d.watch(ctx, c, spec)
-	if err != nil {
-		return err
-	}
-	if d.killed.executor, err = d.awaitWork(ctx, w, 2); err != nil {
-		return err
-	}
-	if err := d.killExecutor(ctx, w); err != nil {
-		return err
-	}
-	if d.number, err = d.awaitEnd(ctx, w); err != nil {
+	if d.number, err = d.awaitEnd(ctx, a.watched); err != nil {
 		return err
 	}
 	d.say("the job is accepted: %s", d.number)

@@ -79,7 +79,7 @@ func (d *demo) submitTiles(ctx context.Context, c *client.Client) ([]*client.Sub
 	subs := make([]*client.Submission, tiles)
 	for i := range subs {
 		subs[i], err = c.Submit(ctx, &client.Spec{
-			Name: tileName(i), Module: module, Retention: kept, Limits: client.Limits{Timeout: patience},
+			Name: tileName(i), Module: module, Retention: kept, Limits: unhurried,
 			Args:    append([]string{"mandelbrot.wasm", "-tile", fmt.Sprint(i), "-tiles", fmt.Sprint(tiles), "-o", "tile.png"}, canvas...),
 			Outputs: []string{"tile.png"},
 		})
@@ -113,7 +113,7 @@ func (d *demo) join(ctx context.Context, c *client.Client, parts [][]byte) ([]by
 	}
 	spec := &client.Spec{
 		Name: "mosaic", Module: module, Args: []string{"mosaic.wasm", "-o", "picture.png"}, Outputs: []string{"picture.png"},
-		Retention: kept, Limits: client.Limits{Timeout: patience},
+		Retention: kept, Limits: unhurried,
 	}
 	for i, part := range parts {
 		name := fmt.Sprintf("%d.png", i)
