@@ -96,7 +96,7 @@ var _ = Describe("A streamed job", Label("RUN"), func() {
 	It("shows output while the program runs, and the rest of the result's at the end", func(ctx SpecContext) {
 		s, say := start(ctx, nil)
 		say(wrote(s.ID(), 1, 0, "hello "))
-		Eventually(ctx, stdout).Should(gbytes.Say("hello "))
+		Eventually(stdout).WithContext(ctx).Should(gbytes.Say("hello "))
 		say(changedTo(over(s.ID(), &Result{Kind: job.Exited, Stdout: blobOf([]byte("hello world"))})))
 		_, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())

@@ -67,7 +67,7 @@ var _ = Describe("ucp launch", Label("real"), func() {
 
 	It("prints one line a node for people, and what to do next", func(ctx SpecContext) {
 		l := u.starts(ctx, "launch", file)
-		Eventually(ctx, l.out).Should(gbytes.Say("field-lab is up: 5 of its 5 nodes run here"))
+		Eventually(l.out).WithContext(ctx).Should(gbytes.Say("field-lab is up: 5 of its 5 nodes run here"))
 		Expect(string(l.out.Contents())).To(And(
 			MatchRegexp(`(?m)^b1 +broker +127\.0\.0\.1:\d+ +pid \d+$`),
 			MatchRegexp(`(?m)^e3 +executor +dials out +pid \d+$`),
@@ -162,7 +162,7 @@ var _ = Describe("ucp node", func() {
 
 		DescribeTable("ends cleanly on", func(ctx SpecContext, signal os.Signal) {
 			n := u.starts(ctx, "node", "--config", file)
-			Eventually(ctx, n.err).Should(gbytes.Say(`"msg":"node is up","node":"b1"`))
+			Eventually(n.err).WithContext(ctx).Should(gbytes.Say(`"msg":"node is up","node":"b1"`))
 			Expect(n.cmd.Process.Signal(signal)).To(Succeed())
 			Expect(n.cmd.Wait()).To(Succeed())
 			Expect(filepath.Join(u.dir, "b1", "node.pid")).NotTo(BeAnExistingFile())
@@ -173,7 +173,7 @@ var _ = Describe("ucp node", func() {
 
 		It("keeps a second process away from its data", func(ctx SpecContext) {
 			n := u.starts(ctx, "node", "--config", file)
-			Eventually(ctx, n.err).Should(gbytes.Say("node is up"))
+			Eventually(n.err).WithContext(ctx).Should(gbytes.Say("node is up"))
 			second := u.runs(ctx, "node", "--config", file, "--port", strconv.Itoa(freePort()))
 			Expect(second.code).To(Equal(1))
 			Expect(second.stderr).To(HavePrefix(fmt.Sprintf("ucp: node b1 runs already, as process %d: ", n.cmd.Process.Pid)))

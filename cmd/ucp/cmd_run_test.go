@@ -154,7 +154,7 @@ var _ = Describe("ucp run with no network configured", func() {
 		errs := gbytes.NewBuffer()
 		cmd.Stdout, cmd.Stderr = out, errs
 		Expect(cmd.Start()).To(Succeed())
-		Eventually(ctx, out, soon).Should(gbytes.Say("running"))
+		Eventually(out, soon).WithContext(ctx).Should(gbytes.Say("running"))
 		Expect(cmd.Process.Signal(syscall.SIGINT)).To(Succeed())
 		Expect(cmd.Wait()).To(MatchError("exit status 125"))
 		Expect(errs).To(gbytes.Say("cancelling job"))
