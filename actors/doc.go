@@ -3,9 +3,9 @@
 //
 //	broker          owns the ledger replica, the queue and the executors it is home to
 //	├── sync        exchanges ledger state with peer brokers, on a period and on change
-//	└── supervisor… one per active job: names and deploys attempts, takes results, drops duplicates
+//	└── supervisor… one per active job, and used again: names and deploys attempts, takes results, drops duplicates
 //	executor        holds a lease at its home broker, queues attempts
-//	└── runner…     one per slot: owns one sandbox
+//	└── runner…     two per slot: one's program runs while the other's is made ready
 //	gateway         speaks for clients
 //
 // A job has one writer at a time: its supervisor while it is active, else the broker. Both change it by job.Apply, and the broker writes
