@@ -48,6 +48,7 @@ type Node struct {
 	bench  *workbench.Bench
 	roots  []*actor.PID
 	failed chan error
+	thrift func() // ends the giving back of memory
 }
 
 // Bounds of what a broker's gateway takes at a time.
@@ -70,6 +71,7 @@ func Start(cfg config.Node, opt Options) (*Node, error) {
 		clock: messages.NewNodeClock(vclock.Key{Node: string(id), Incarnation: incarnation}, now),
 	}
 	n.warnOfIdleSettings()
+	n.thrift = startThrift()
 	if err := n.start(opt, incarnation, now); err != nil {
 		n.Close()
 		return nil, err
@@ -254,6 +256,7 @@ func (n *Node) Close() {
 	if n.system != nil {
 		n.system.Shutdown()
 	}
+	n.thrift()
 }
 
 // lastResort stops a root actor that panics, and the node with it: what the actor alone held is gone, and peers know how to go on without
