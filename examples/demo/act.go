@@ -57,7 +57,7 @@ func (d *demo) beginOnce(ctx context.Context, name, avoid string, lines int) (*a
 	if err != nil {
 		return nil, err
 	}
-	d.say("%s is home to %v and %s to %v, so the job goes to %s", brokers[0], at[brokers[0]], brokers[1], at[brokers[1]], broker)
+	d.say("%s is home to %s, %s to %s, so the job goes to %s", brokers[0], at.of(brokers[0]), brokers[1], at.of(brokers[1]), broker)
 	a := &act{broker: broker}
 	if a.client, err = d.dial(ctx, broker); err != nil {
 		return nil, err

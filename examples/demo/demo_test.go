@@ -51,6 +51,8 @@ var _ = Describe("Where executors have their homes", func() {
 
 	It("is told by the names of nodes that are up", func() {
 		Expect(homes(nodes)).To(Equal(placed{"b1": {"e3"}, "b2": {"e1", "e2"}}))
+		Expect(homes(nodes).of("b2")).To(Equal("e1 e2"))
+		Expect(homes(nodes).of("b3")).To(Equal("nobody"))
 		Expect(homes(nodes).all()).To(Equal([]string{"e3", "e1", "e2"}))
 	})
 

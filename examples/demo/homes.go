@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/urbancompute/ucp/client"
 	"github.com/urbancompute/ucp/config"
@@ -24,6 +25,14 @@ func homes(nodes []client.Node) placed {
 		}
 	}
 	return p
+}
+
+// of names the executors at home at broker, for people.
+func (p placed) of(broker string) string {
+	if len(p[broker]) == 0 {
+		return "nobody"
+	}
+	return strings.Join(p[broker], " ")
 }
 
 // all returns every executor.
