@@ -75,3 +75,34 @@ func (c *client) show(broker string, id job.ID) job.Job {
 func (c *client) waiting(broker string, id job.ID) string {
 	return c.ask(broker, &messages.JobRequest{Job: string(id)}).(*messages.JobChanged).GetWaiting()
 }
+
+// typist is a client that submits a streamed job and gives the program the input it asks for.
+type typist struct {
+	*client
+	input string
+	pid   *actor.PID
+}
+
+func (c *client) typist(input string) *typist {
+	t := &typist{client: c, input: input}
+	var err error
+	t.pid, err = c.system.Root.SpawnNamed(actor.PropsFromFunc(func(ctx actor.Context) {
+		if ask, ok := ctx.Message().(*messages.ReadStdin); ok {
+			rest := t.input[min(int(ask.GetOffset()), len(t.input)):]
+			data := rest[:min(len(rest), 4)]
+			ctx.Request(ctx.Sender(), &messages.StdinChunk{Attempt: ask.GetAttempt(), Offset: ask.GetOffset(), Data: []byte(data), Eof: data == ""})
+		}
+	}), messages.ClientActor)
+	c.g.Expect(err).NotTo(HaveOccurred())
+	return t
+}
+
+// submit hands a streamed job in, in the name of the actor that types.
+func (t *typist) submit(broker string) job.ID {
+	t.jobs++
+	s := spec("0s")
+	s.Streamed = true
+	id := fmt.Sprintf("01J00000000000000000000%03d-%s", t.jobs, idOf(broker))
+	t.system.Root.RequestWithCustomSender(actor.NewPID(string(idOf(broker)), messages.GatewayActor), &messages.SubmitJob{Job: id, Spec: s.Append(nil), Watch: true}, t.pid)
+	return job.ID(id)
+}

@@ -254,3 +254,33 @@ var _ = Describe("A slot that becomes free", Label("PLACE-1"), func() {
 		})
 	})
 })
+
+var _ = Describe("The input of a streamed job", func() {
+	echoed := func(g Gomega, n *network, at string) {
+		c := n.client("c1", "b1")
+		defer c.close()
+		id := c.typist("what the client types").submit("b1")
+		pass(5 * time.Second)
+		j := c.show("b1", id)
+		g.Expect(j.State()).To(Equal(job.StateAccepted))
+		g.Expect(j.Current().Node).To(Equal(string(idOf(at))))
+		g.Expect(string(j.Current().Verdict.Result.Stdout.Inline)).To(Equal("what the client types"))
+	}
+
+	It("comes from the client as the program asks for it, over the broker", Label("JOB-2"), func() {
+		inNetwork(func(g Gomega, n *network) {
+			broker(n, "b1")
+			executor(n, "e1", "b1")
+			echoed(g, n, "b1")
+		})
+	})
+
+	It("finds its way also when the job was handed to another broker", Label("JOB-13"), func() {
+		inNetwork(func(g Gomega, n *network) {
+			broker(n, "b1")
+			broker(n, "b2", "b1")
+			executor(n, "e1", "b2")
+			echoed(g, n, "b2")
+		})
+	})
+})

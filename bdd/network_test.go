@@ -215,7 +215,8 @@ func (seals) Verify(content, seal []byte) error {
 	return nil
 }
 
-// bench is a Workbench whose programs do what the spec says: each takes as long as its first argument, and exits with its second.
+// bench is a Workbench whose programs do what the spec says: each takes as long as its first argument, and exits
+// with its second; a streamed one echoes its input.
 type bench struct {
 	mu      sync.Mutex
 	started []job.Name
@@ -239,6 +240,10 @@ func (b *bench) Run(task workbench.Task, done func(*job.Result)) func(string) {
 	task.Started()
 	var once sync.Once
 	end := func(r *job.Result) { once.Do(func() { r.Seal(); done(r) }) }
+	if task.Stdin != nil {
+		go func() { end(&job.Result{Kind: job.Exited, Stdout: echo(task.Stdin)}) }()
+		return func(string) {}
+	}
 	timer := time.AfterFunc(length, func() { end(&job.Result{Kind: job.Exited, ExitCode: code, Run: length}) })
 	return func(reason string) {
 		b.mu.Lock()
@@ -259,4 +264,16 @@ func (b *bench) stops() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.stopped)
+}
+
+// echo reads the input of a program to its end and writes it out again.
+func echo(stdin func(uint64, int) ([]byte, error)) job.Blob {
+	var all []byte
+	for {
+		b, err := stdin(uint64(len(all)), 1024)
+		if err != nil {
+			return job.Blob{Digest: sha256.Sum256(all), Size: uint64(len(all)), Inline: all}
+		}
+		all = append(all, b...)
+	}
 }
