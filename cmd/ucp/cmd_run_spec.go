@@ -43,6 +43,7 @@ type runOptions struct {
 	detach    bool
 
 	timeout, queueTimeout, deadline        time.Duration
+	compileTimeout                         time.Duration
 	memory, stdoutLimit, stderrLimit, outs config.Size
 	openFiles                              uint32
 }
@@ -59,6 +60,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f.Uint8Var(&o.priority, "priority", 0, "0 to 100, greater goes first")
 	f.Uint32Var(&o.retries, "retries", 0, "how often to run again after the program failed")
 	f.Var((*durationFlag)(&o.timeout), "timeout", "longest time one attempt may run (default: the executor's, 60s)")
+	f.Var((*durationFlag)(&o.compileTimeout), "compile-timeout", "longest time the module may take to compile (default: the executor's, 60s)")
 	f.Var((*durationFlag)(&o.queueTimeout), "queue-timeout", "longest time the job may wait for an executor (default: for ever)")
 	f.Var((*durationFlag)(&o.deadline), "deadline", "longest time from now to the job's end (default: none)")
 	f.Var((*durationFlag)(&o.retention), "retention", "how long the network keeps the finished job")
@@ -125,7 +127,7 @@ func (o *runOptions) spec(ctx context.Context, c *client.Client, code []byte) (*
 		Priority: o.priority, Retries: o.retries, QueueTimeout: o.queueTimeout, Deadline: o.deadline, Retention: o.retention,
 		Needs: client.Needs{Labels: o.labels.asMap()},
 		Limits: client.Limits{
-			Timeout: o.timeout, OpenFiles: o.openFiles,
+			Timeout: o.timeout, CompileTimeout: o.compileTimeout, OpenFiles: o.openFiles,
 			Memory: uint64(o.memory), Stdout: uint64(o.stdoutLimit), Stderr: uint64(o.stderrLimit), Output: uint64(o.outs),
 		},
 	}
