@@ -33,7 +33,7 @@ func least(ctx SpecContext) uint64 {
 }
 
 var _ = Describe("A network that has run 20,000 jobs", Label("campaign"), func() {
-	It("holds no more memory after the next 10,000", func(ctx SpecContext) {
+	It("holds no memory for each of the next 10,000", func(ctx SpecContext) {
 		c := embedded(ctx, 2)
 		module, err := c.PutBytes(ctx, wasm.Noop())
 		Expect(err).NotTo(HaveOccurred())
@@ -55,6 +55,7 @@ var _ = Describe("A network that has run 20,000 jobs", Label("campaign"), func()
 		run(20_000) // tables grow to what they need
 		first := least(ctx)
 		run(10_000)
-		Expect(least(ctx)).To(BeNumerically("<=", first+first/50), "bytes on the heap after garbage collection")
+		// Tables grow in steps, now and then; whatever is kept of every job costs more: a name in the engine's registry alone 120 bytes.
+		Expect(least(ctx)).To(BeNumerically("<", first+10_000*64), "bytes on the heap after garbage collection")
 	}, SpecTimeout(120*time.Second))
 })
