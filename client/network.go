@@ -250,7 +250,7 @@ func decisive(err error) bool {
 	return errors.As(err, &expired) || errors.As(err, &unborn) || errors.As(err, &foreign) || errors.As(err, &impostor) || errors.As(err, &other)
 }
 
-// nobodyThere says that no broker of this network listens at the address, for now.
+// nobodyThere says that no broker of this network listens at the address just now.
 func nobodyThere(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) || decisive(err) }
 
 // explain says in words for people what went wrong at an address, and what to do.

@@ -104,7 +104,8 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 // warnOfIdleSettings says which settings of the design this version takes and does not act on, rather than let somebody wait for them.
 func (n *Node) warnOfIdleSettings() {
 	for setting, set := range map[string]bool{
-		"http": n.cfg.HTTP != "", "insecure": n.cfg.Insecure, "roles: datastore": n.cfg.HasRole(config.RoleDatastore),
+		"http": n.cfg.HTTP != "", "insecure": n.cfg.Insecure,
+		"broker_timeout": n.cfg.BrokerTimeout != config.Defaults().BrokerTimeout, "roles: datastore": n.cfg.HasRole(config.RoleDatastore),
 	} {
 		if set {
 			n.log.Warn("a setting has no effect in this version", "setting", setting)
