@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -39,7 +40,7 @@ type Executor struct {
 	waiting   []*deployment
 	hands     map[job.Name]*deployment // everything deployed and not answered yet
 	finished  int                      // how many of them are
-	pace      pace
+	pace      placement.Pace
 	told      uint32 // the window that home knows
 	ticker    *time.Timer
 	every     time.Duration
@@ -126,7 +127,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 }
 
 func (e *Executor) start(ctx actor.Context) {
-	e.pace, e.ticked = pace{slots: e.Slots}, e.Now()
+	e.pace, e.ticked = placement.Pace{Slots: e.Slots}, e.Now()
 	for i := range runnersPerSlot * e.Slots {
 		e.runners = append(e.runners, &station{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
 	}
@@ -217,7 +218,7 @@ func (e *Executor) moveTo(ctx actor.Context, broker string) {
 func (e *Executor) register(ctx actor.Context) {
 	e.lease++
 	e.confirmed = false
-	e.told = e.pace.window()
+	e.told = narrow(e.pace.Window())
 	ctx.Request(e.home, &messages.RegisterExecutor{
 		Name: e.Name, Lease: e.lease, Capabilities: e.capabilities(), Running: messages.AttemptsToWire(e.attemptsOf(e.home)),
 	})
@@ -266,12 +267,12 @@ func (e *Executor) isHome(ctx actor.Context) bool {
 
 func (e *Executor) capabilities() *messages.Capabilities {
 	return &messages.Capabilities{
-		Slots: narrow(e.Slots), Window: e.pace.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+		Slots: narrow(e.Slots), Window: narrow(e.pace.Window()), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
 	}
 }
 
 func (e *Executor) capabilitiesIfChanged() *messages.Capabilities {
-	if w := e.pace.window(); w != e.told {
+	if w := narrow(e.pace.Window()); w != e.told {
 		e.told = w
 		return e.capabilities()
 	}

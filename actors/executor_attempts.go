@@ -6,6 +6,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -26,7 +27,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 	case err != nil:
 		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
 		return
-	case len(e.hands)-e.finished >= maxWindow(e.Slots):
+	case len(e.hands)-e.finished >= placement.MaxWindow(e.Slots):
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
@@ -74,7 +75,7 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 		e.runners[i].busy = nil
 	}
 	if msg.result != nil {
-		e.pace.took(msg.result.Run)
+		e.pace.Took(msg.result.Run)
 	}
 	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
 		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
@@ -88,7 +89,7 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 
 func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
 	d.sent = e.Now()
-	e.told = e.pace.window()
+	e.told = narrow(e.pace.Window())
 	d.result.Window = e.told
 	ctx.Request(d.owner, d.result)
 }

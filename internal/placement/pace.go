@@ -1,11 +1,11 @@
-package actors
+package placement
 
 import "time"
 
-// pace decides how many attempts an executor holds: one a slot, and as many more as are worth queueWork of its time, so that a slot whose
+// Pace decides how many attempts an executor holds: one a slot, and as many more as are worth queueWork of its time, so that a slot whose
 // job just ended does not wait for the network, and a long job does not hold up others that could start elsewhere.
-type pace struct {
-	slots int
+type Pace struct {
+	Slots int
 	mean  time.Duration // of recent attempts, exponentially weighted; 0: none yet
 }
 
@@ -20,8 +20,8 @@ const (
 	long = 50 * time.Millisecond
 )
 
-// took notes how long a program ran. One that was long, or the first, counts at once; a hiccup does not.
-func (p *pace) took(d time.Duration) {
+// Took notes how long a program ran. One that was long, or the first, counts at once; a hiccup does not.
+func (p *Pace) Took(d time.Duration) {
 	if p.mean == 0 || d > max(long, 4*p.mean) {
 		p.mean = max(d, 1)
 		return
@@ -29,12 +29,13 @@ func (p *pace) took(d time.Duration) {
 	p.mean += (d - p.mean) / weight
 }
 
-// window returns how many attempts to hold.
-func (p *pace) window() uint32 {
+// Window returns how many attempts to hold.
+func (p *Pace) Window() int {
 	if p.mean == 0 {
-		return narrow(p.slots)
+		return p.Slots
 	}
-	return narrow(p.slots * (1 + int(min(queueWork/max(p.mean, 1), maxQueue))))
+	return p.Slots * (1 + int(min(queueWork/max(p.mean, 1), maxQueue)))
 }
 
-func maxWindow(slots int) int { return slots * (1 + maxQueue) }
+// MaxWindow returns the greatest window of an executor with so many slots.
+func MaxWindow(slots int) int { return slots * (1 + maxQueue) }

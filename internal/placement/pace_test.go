@@ -1,4 +1,4 @@
-package actors
+package placement
 
 import (
 	"time"
@@ -8,12 +8,12 @@ import (
 )
 
 var _ = Describe("The window of an executor", func() {
-	after := func(took ...time.Duration) uint32 {
-		p := pace{slots: 2}
+	after := func(took ...time.Duration) int {
+		p := Pace{Slots: 2}
 		for _, d := range took {
-			p.took(d)
+			p.Took(d)
 		}
-		return p.window()
+		return p.Window()
 	}
 	many := func(d time.Duration) []time.Duration {
 		all := make([]time.Duration, 200)
