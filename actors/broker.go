@@ -51,7 +51,7 @@ type Broker struct {
 	stopping  bool
 	started   time.Time
 	lastTick  time.Time
-	ticker    *time.Timer
+	ticker    Timer
 }
 
 // activeJob is a job with a supervisor.
@@ -170,7 +170,7 @@ func (b *Broker) stop() {
 // arm sends the next tick. Timers only ever send a message; nothing of the broker is touched from outside its mailbox.
 func (b *Broker) arm(ctx actor.Context) {
 	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
-	b.ticker = time.AfterFunc(tick, func() { root.Send(self, &brokerTick{}) })
+	b.ticker = b.after(tick, func() { root.Send(self, &brokerTick{}) })
 }
 
 func (b *Broker) tick(ctx actor.Context) {

@@ -3,7 +3,6 @@ package actors
 import (
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -143,7 +142,7 @@ func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
 	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
 	over := &reconnectOver{m.ID, m.lease}
 	m.stopReconnect()
-	m.reconnects = time.AfterFunc(b.Reconnect, func() { root.Send(self, over) })
+	m.reconnects = b.after(b.Reconnect, func() { root.Send(self, over) })
 }
 
 func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {

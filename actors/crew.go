@@ -21,7 +21,7 @@ type member struct {
 	heard      time.Time
 	reserved   map[job.ID]bool   // slots promised to jobs whose attempt is not named yet
 	live       map[job.Name]bool // attempts under way
-	reconnects *time.Timer       // runs while the connection is gone
+	reconnects Timer       // runs while the connection is gone
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }

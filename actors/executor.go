@@ -42,7 +42,7 @@ type Executor struct {
 	finished  int                      // how many of them are
 	pace      placement.Pace
 	told      uint32 // the window that home knows
-	ticker    *time.Timer
+	ticker    Timer
 	every     time.Duration
 	ticked    time.Time
 }
@@ -136,7 +136,7 @@ func (e *Executor) start(ctx actor.Context) {
 
 func (e *Executor) arm(ctx actor.Context) {
 	root, self := RootContext(ctx.ActorSystem(), e.Clock), ctx.Self()
-	e.ticker = time.AfterFunc(e.every, func() { root.Send(self, &executorTick{}) })
+	e.ticker = e.after(e.every, func() { root.Send(self, &executorTick{}) })
 }
 
 func (e *Executor) tick(ctx actor.Context) {

@@ -24,6 +24,18 @@ type Node struct {
 	Clock       *messages.NodeClock
 	Now         func() time.Time // monotonic
 	Log         *slog.Logger
+	After       func(time.Duration, func()) Timer // nil: time.AfterFunc
+}
+
+// Timer is a timer that can be stopped; *time.Timer is one.
+type Timer interface{ Stop() bool }
+
+// after calls f, which only sends a message, when d has passed.
+func (n *Node) after(d time.Duration, f func()) Timer {
+	if n.After != nil {
+		return n.After(d, f)
+	}
+	return time.AfterFunc(d, f)
 }
 
 // props gives p the node's stamps and the actor's own options.

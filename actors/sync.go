@@ -28,10 +28,10 @@ type syncer struct {
 	log      *slog.Logger
 	peers    map[string]*peer
 	push     []ledger.Record
-	after    ledger.Vector // where the writes in push begin
+	since    ledger.Vector // where the writes in push begin
 	upto     ledger.Vector
 	flushing bool
-	timers   []*time.Timer
+	timers   []Timer
 }
 
 func newSync(n *Node, interval time.Duration, broker *actor.PID) *actor.Props {
@@ -86,7 +86,7 @@ func (s *syncer) Receive(ctx actor.Context) {
 // later sends m to this actor after d.
 func (s *syncer) later(ctx actor.Context, d time.Duration, m any) {
 	root, self := RootContext(ctx.ActorSystem(), s.Clock), ctx.Self()
-	s.timers = append(s.timers, time.AfterFunc(d, func() { root.Send(self, m) }))
+	s.timers = append(s.timers, s.after(d, func() { root.Send(self, m) }))
 }
 
 func (s *syncer) peerUp(ctx actor.Context, msg *messages.PeerUp) {
@@ -150,7 +150,7 @@ func (s *syncer) wrote(ctx actor.Context, w *wrote) {
 	if len(s.push) == 0 {
 		before := w.dot
 		before.Seq--
-		s.after, s.upto = ledger.Vector{}.With(before), ledger.Vector{}
+		s.since, s.upto = ledger.Vector{}.With(before), ledger.Vector{}
 	}
 	s.push = append(s.push, w.record)
 	s.upto = s.upto.With(w.dot)
@@ -164,7 +164,7 @@ func (s *syncer) flush(ctx actor.Context) {
 	push := newest(s.push)
 	s.flushing, s.push = false, nil
 	for id := range s.peers {
-		s.deliver(ctx, id, push, s.after, s.upto)
+		s.deliver(ctx, id, push, s.since, s.upto)
 	}
 }
 

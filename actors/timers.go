@@ -10,17 +10,17 @@ import (
 )
 
 // timers are a job's armed timers, by kind. They only send a message to the actor that armed them.
-type timers struct{ running map[job.Timer]*time.Timer }
+type timers struct{ running map[job.Timer]Timer }
 
 func (t *timers) arm(ctx actor.Context, n *Node, to *actor.PID, id job.ID, a job.Arm) {
 	if t.running == nil {
-		t.running = map[job.Timer]*time.Timer{}
+		t.running = map[job.Timer]Timer{}
 	}
 	if old, ok := t.running[a.Timer]; ok {
 		old.Stop()
 	}
 	root := RootContext(ctx.ActorSystem(), n.Clock)
-	t.running[a.Timer] = time.AfterFunc(a.After, func() { root.Send(to, &expired{id, a.Timer}) })
+	t.running[a.Timer] = n.after(a.After, func() { root.Send(to, &expired{id, a.Timer}) })
 }
 
 // ended forgets a timer that ran out.

@@ -34,6 +34,8 @@ type NodeClock struct {
 	current atomic.Pointer[period]
 	// stale is set when the last reading of the wall clock has grown old.
 	stale atomic.Bool
+	// eager reads the wall clock at every tick instead of by a timer.
+	eager bool
 
 	opening sync.Mutex // held to replace current
 	refused atomic.Uint64
@@ -63,13 +65,20 @@ func NewNodeClock(self vclock.Key, wall func() time.Time) *NodeClock {
 	return n
 }
 
+// Eager has the clock read the wall clock at every tick and run no timer, for a simulator in which reading costs nothing
+// and whose time no timer of the runtime knows. Call it before the first tick.
+func (n *NodeClock) Eager() *NodeClock {
+	n.eager = true
+	return n
+}
+
 // Self is the key under which the clock counts.
 func (n *NodeClock) Self() vclock.Key { return n.self }
 
 // Tick counts one send and returns its stamp. Of two ticks the later has the greater count, the greater hybrid time,
 // and knows at least as much of others.
 func (n *NodeClock) Tick() Stamp {
-	if n.stale.Load() {
+	if n.eager || n.stale.Load() {
 		n.refresh()
 	}
 	for {
@@ -195,10 +204,12 @@ func (n *NodeClock) awaitOpening() {
 func (n *NodeClock) refresh() {
 	n.opening.Lock()
 	defer n.opening.Unlock()
-	if !n.stale.CompareAndSwap(true, false) {
-		return
+	if !n.eager {
+		if !n.stale.CompareAndSwap(true, false) {
+			return
+		}
+		time.AfterFunc(freshness, func() { n.stale.Store(true) })
 	}
-	time.AfterFunc(freshness, func() { n.stale.Store(true) })
 	now := vclock.Hybrid{Wall: n.wall().UnixMilli()}.Pack()
 	if p := n.current.Load(); !p.reached(now) {
 		n.open(p.others, now)
