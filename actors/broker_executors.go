@@ -56,13 +56,25 @@ func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job
 	v, _ := j.Decided()
 	_, ours := j.Last(b.journal)
 	switch {
+	case !ours && v == nil: // it goes on for an owner elsewhere, or for whoever takes over
+		m.carried[id] = held
 	case known && ours:
 		b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 	case known && v != nil:
 		for _, h := range held {
 			b.tellExecutor(ctx, m.ID, &messages.Relay{Stop: &messages.StopAttempt{Attempt: messages.AttemptToWire(h.Name), Reason: "the job is over"}})
 		}
-	} // else it goes on for an owner elsewhere, or for whoever takes over
+	}
+}
+
+// carriedOn tells a job that has just become ours what executors at home here have in hand of it.
+func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
+	for _, m := range b.crew.sorted() {
+		if held, ok := m.carried[id]; ok {
+			delete(m.carried, id)
+			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
+		}
+	}
 }
 
 func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {

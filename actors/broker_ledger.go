@@ -161,10 +161,8 @@ func (b *Broker) jobMerged(ctx actor.Context, old, s jobState) {
 		}
 	}
 	b.beginTenure(ctx, s.Job)
-	if j, ok := b.job(s.ID); ok {
-		if _, mine := j.Last(b.journal); mine {
-			b.applyMerged(ctx, j)
-		}
+	if j, ok := b.job(s.ID); ok && owned(j, b.journal) {
+		b.applyMerged(ctx, j)
 	}
 }
 
@@ -237,3 +235,9 @@ func (c *childFailed) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, ch
 
 // journalActor is the name of the journal's actor.
 const journalActor = messages.BrokerActor + "/journal"
+
+// owned says whether a broker has, or had, a part in a job.
+func owned(j job.Job, journal string) bool {
+	_, ok := j.Last(journal)
+	return ok
+}

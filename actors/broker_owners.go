@@ -243,7 +243,9 @@ func (b *Broker) takeOver(ctx actor.Context, j job.Job) {
 	b.commit(ctx, next)
 	b.armQueued(ctx, j.ID, j.Spec)
 	b.inputsKnown(ctx, j.ID)
-	b.applyMerged(ctx, next)
+	b.carriedOn(ctx, j.ID)
+	b.mergedIn(ctx, j.ID)
+	b.schedule(ctx)
 }
 
 // beginTenure takes up a job that a release, its id or a will makes ours (JOB-13, JOB-14).
@@ -262,10 +264,19 @@ func (b *Broker) beginTenure(ctx actor.Context, j job.Job) {
 	b.commit(ctx, next)
 	b.armQueued(ctx, j.ID, j.Spec)
 	b.inputsKnown(ctx, j.ID)
-	b.applyMerged(ctx, next)
+	b.carriedOn(ctx, j.ID)
+	b.mergedIn(ctx, j.ID)
+	b.schedule(ctx) // into the slot that was held for it
 }
 
 func (b *Broker) wills() job.Wills { return b.census.Wills(b.replica.Vector()) }
+
+// mergedIn is applyMerged for the job as it is now.
+func (b *Broker) mergedIn(ctx actor.Context, id job.ID) {
+	if j, ok := b.job(id); ok {
+		b.applyMerged(ctx, j)
+	}
+}
 
 // applyMerged lets a job of ours take in what others wrote, or who is in reach now.
 func (b *Broker) applyMerged(ctx actor.Context, j job.Job) {
@@ -353,9 +364,7 @@ func (b *Broker) settle(ctx actor.Context) {
 	for _, id := range resumed {
 		b.inputsKnown(ctx, id)
 		b.applyIfKnown(ctx, id, job.RetryDue{})
-		if j, ok := b.job(id); ok {
-			b.applyMerged(ctx, j)
-		}
+		b.mergedIn(ctx, id)
 	}
 }
 

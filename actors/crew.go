@@ -21,16 +21,17 @@ type member struct {
 	lease      uint64
 	life       uint64 // its incarnation
 	heard      time.Time
-	reserved   map[job.ID]bool   // slots promised to jobs whose attempt is not named yet
-	live       map[job.Name]bool // attempts under way
-	reconnects Timer             // runs while the connection is gone
+	carried    map[job.ID][]job.Held // what it had in hand when it came, for jobs of others
+	reserved   map[job.ID]bool       // slots promised to jobs whose attempt is not named yet
+	live       map[job.Name]bool     // attempts under way
+	reconnects Timer                 // runs while the connection is gone
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }
 
 // join adds an executor, or renews one; attempts that are already under way stay in hand.
 func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
-	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, carried: map[job.ID][]job.Held{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
 	if old, ok := c.members[e.ID]; ok {
 		old.stopReconnect()
 		m.live, m.reserved = old.live, old.reserved

@@ -236,7 +236,7 @@ func (s *syncer) receive(ctx actor.Context, d *messages.SyncDelta) {
 	}
 	m := &merge{peer: s.from(ctx), journal: d.GetJournal(), life: d.GetIncarnation(), round: d.GetRound(), part: d.GetPart()}
 	var err error
-	if m.records, err = ledger.DecodeRecords(d.GetRecords(), decodeState, maxPartRecords); err == nil {
+	if m.records, err = ledger.DecodeRecords(d.GetRecords(), decodeState, maxPart); err == nil {
 		m.from, m.marks, err = marksOf(d)
 	}
 	if err != nil {
@@ -247,8 +247,8 @@ func (s *syncer) receive(ctx actor.Context, d *messages.SyncDelta) {
 	ctx.Send(s.broker, m)
 }
 
-// maxPartRecords bounds the records of one part.
-const maxPartRecords = 1 << 16
+// maxPart bounds what one part may unpack to, in bytes: some 192 KiB, or a single record.
+const maxPart = 4 << 20
 
 func marksOf(d *messages.SyncDelta) (from, marks ledger.Vector, err error) {
 	if from, err = ledger.DecodeVector(d.GetFrom()); err != nil {
@@ -259,7 +259,7 @@ func marksOf(d *messages.SyncDelta) (from, marks ledger.Vector, err error) {
 }
 
 func (s *syncer) repaired(ctx actor.Context, msg *messages.SyncRepair) {
-	recs, err := ledger.DecodeRecords(msg.GetRecords(), decodeState, maxPartRecords)
+	recs, err := ledger.DecodeRecords(msg.GetRecords(), decodeState, maxPart)
 	if err != nil {
 		s.log.Error("records of a peer cannot be read", "peer", s.from(ctx), "err", err)
 		return
