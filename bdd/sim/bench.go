@@ -63,6 +63,7 @@ func (b *bench) Run(task workbench.Task, done func(*job.Result)) (stop func(stri
 		if p.kill {
 			w.Faults.add("program took its executor down")
 			b.node.kill()
+			w.plan(nil, time.Second, b.node.start)
 			return
 		}
 		w.chronicle.ran(b.node, task, end)

@@ -76,12 +76,17 @@ func checkL2(c *Chronicle, f fact) string {
 			continue
 		}
 		for _, v := range r.views {
-			if j, ok := v.byID[s.id]; ok && winner(j) == nil {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && c.served(j) {
 				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
 			}
 		}
 	}
 	return ""
+}
+
+// served says whether a job's owner has an executor to give it to. One that has none hands its jobs over, if it can.
+func (c *Chronicle) served(j job.Job) bool {
+	return able.Takeover || slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.home != nil && n.home.ID == j.Current().Node })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.

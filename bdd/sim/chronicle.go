@@ -186,6 +186,8 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 		s.attempts[n] = true
 		s.deployed = append(s.deployed, &deployment{name: n, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
+	case *messages.RegisterExecutor:
+		from.home = to
 	case *messages.ResultAnswered:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		for _, d := range c.story(n.Job).deployed {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/urbancompute/ucp/internal/job"
@@ -51,17 +50,16 @@ func (w *World) Client(name string, brokers ...string) *Client {
 }
 
 // receive takes what brokers answer and tell.
-func (c *Client) receive(to string, from *actor.PID, message any) {
+func (c *Client) receive(to string, broker *Node, message any) {
 	if down, ok := message.(*messages.PeerDown); ok {
 		for _, do := range c.onDown {
 			do(c.w.byID[down.Node])
 		}
 	}
 	m, ok := message.(proto.Message)
-	if !ok || from == nil {
+	if !ok || broker == nil {
 		return
 	}
-	broker := c.w.byID[from.Address]
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, m})
 	c.w.chronicle.clientTold(c, broker, m)
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {

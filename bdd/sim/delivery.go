@@ -13,7 +13,7 @@ func (e *end) deliver(p *parcel) {
 	e.traced(p)
 	if e.node.mailTo != nil {
 		if p.kind == userKind {
-			e.node.mailTo(p.target, e.pidOf(p), messages.Unstamp(p.message))
+			e.node.mailTo(p.target, e.other().node, messages.Unstamp(p.message))
 		}
 		return
 	}

@@ -32,7 +32,8 @@ type Node struct {
 	disturbed   time.Duration // when something was last done to it
 	sloth       float64       // share of messages handled late
 	bench       *bench
-	mailTo      func(to string, from *actor.PID, message any) // of a client, which is no actor system
+	home        *Node                                    // of an executor, the broker that it registered with last
+	mailTo      func(to string, from *Node, message any) // of a client, which is no actor system
 }
 
 // life is one process of a node.

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,18 +20,20 @@ type Report struct {
 	Rare       Tally // how often
 	Reached    Tally // seeds that reached it
 	Violations []Violation
+	Traces     map[uint64]uint64 // seed → hash over its deliveries
 
 	campaign Campaign
 	begun    time.Time
 }
 
 func newReport(c Campaign) *Report {
-	return &Report{Faults: Tally{}, Struck: Tally{}, Rare: Tally{}, Reached: Tally{}, campaign: c, begun: time.Now()}
+	return &Report{Faults: Tally{}, Struck: Tally{}, Rare: Tally{}, Reached: Tally{}, Traces: map[uint64]uint64{}, campaign: c, begun: time.Now()}
 }
 
 func (r *Report) add(o Outcome) {
 	r.Seeds++
 	r.Virtual += o.Virtual
+	r.Traces[o.Seed] = o.Trace
 	for k, n := range o.Faults {
 		r.Faults[k] += n
 		r.Struck[k]++
@@ -62,7 +66,8 @@ func (r *Report) Write(out io.Writer) {
 	r.table(out, "faults", r.Faults, r.Struck)
 	r.table(out, "rare states", r.Rare, r.Reached)
 	for _, v := range r.Violations {
-		_, _ = fmt.Fprintf(out, "%s\n", v)
+		first, _, _ := strings.Cut(v.String(), "\n")
+		_, _ = fmt.Fprintln(out, first)
 	}
 	for _, seed := range r.Failed() {
 		_, _ = fmt.Fprintf(out, "replay: %s\n", r.campaign.replay(seed))
@@ -70,6 +75,13 @@ func (r *Report) Write(out io.Writer) {
 	c := r.campaign
 	_, _ = fmt.Fprintf(out, "%d seeds, %d violations, %d brokers, %d executors, %s of virtual time in %s, %.1f seeds/s\n",
 		r.Seeds, len(r.Violations), c.Brokers, c.Executors, human(r.Virtual), r.Real.Round(time.Millisecond), float64(r.Seeds)/r.Real.Seconds())
+}
+
+// WriteTraces prints the hash over the deliveries of each seed.
+func (r *Report) WriteTraces(out io.Writer) {
+	for _, seed := range slices.Sorted(maps.Keys(r.Traces)) {
+		_, _ = fmt.Fprintf(out, "trace of seed %d: %016x\n", seed, r.Traces[seed])
+	}
 }
 
 // replay is the command that shows one seed again.

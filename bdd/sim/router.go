@@ -150,7 +150,7 @@ func giveBackTo(n *Node, l *life, p *parcel, to string, reason error, uncertain 
 		u := &undelivered{actor.NewPID(to, p.target), p.message, reason, uncertain}
 		refused := &messages.Refused{Code: messages.Refused_UNREACHABLE, Reason: fmt.Sprintf("%v, uncertain %t", reason, uncertain)}
 		if n.mailTo != nil {
-			n.mailTo(p.sender, u.target, refused)
+			n.mailTo(p.sender, n.w.byID[to], refused)
 			return
 		}
 		self := &actor.PID{Address: n.ID, Id: p.sender, RequestId: p.senderRequest}

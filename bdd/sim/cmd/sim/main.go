@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"strings"
 
@@ -34,7 +35,8 @@ func run(args []string, out, errs io.Writer) int {
 	flags.DurationVar(&c.For, "for", c.For, "virtual time of each network")
 	verbose := flags.Bool("v", false, "tell everything that happens")
 	loose := flags.Bool("default-dispatcher", false, "run actors on goroutines of their own, to see that runs then differ")
-	content := flags.Bool("content", false, "hash what messages say too, and print the trace of each seed")
+	content := flags.Bool("content", false, "hash what messages say too")
+	traces := flags.Bool("traces", false, "print the hash over the deliveries of each seed")
 	honest := flags.Bool("honest", false, "check that no receiver changes a message")
 	without := flags.String("without", "", "checkers to leave out, of "+strings.Join(sim.Checkers(), ","))
 	mutant := flags.String("mutant", "", "a seeded bug to look for")
@@ -58,8 +60,12 @@ func run(args []string, out, errs io.Writer) int {
 		_, _ = fmt.Fprintln(errs, "sim:", err)
 		return 2
 	}
+	debug.SetGCPercent(400) // worlds are short-lived, and small
 	report := c.Go(errs)
 	stop()
+	if *traces {
+		report.WriteTraces(out)
+	}
 	report.Write(out)
 	if len(report.Violations) > 0 {
 		return 1
