@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"time"
+)
+
+// Campaign is a run of many seeds.
+type Campaign struct {
+	First     uint64
+	Seeds     int
+	Workers   int // worlds at a time
+	Brokers   int
+	Executors int
+	Clients   int
+	Jobs      int
+	For       time.Duration // virtual time of each seed
+	Options   []Option
+}
+
+// DefaultCampaign is 500 seeds of 5 brokers and 8 executors for a minute each.
+func DefaultCampaign() Campaign {
+	return Campaign{First: 1, Seeds: 500, Workers: 1, Brokers: 5, Executors: 8, Clients: 4, Jobs: 60, For: time.Minute}
+}
+
+// safetyShare of a run is the phase in which things fail. In the rest everything has to come right.
+const safetyShare = 0.6
+
+// Outcome is what one seed showed.
+type Outcome struct {
+	Seed       uint64
+	Virtual    time.Duration
+	Trace      uint64
+	Faults     Tally
+	Rare       Tally
+	Violations []Violation
+}
+
+// Run lets one seed happen.
+func (c Campaign) Run(seed uint64) Outcome { return c.run(seed, newSmith()) }
+
+func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
+	w := New(seed, append(c.Options, With(func(x *Settings) { x.smith = s }))...)
+	defer w.Close()
+	safety := time.Duration(float64(c.For) * safetyShare)
+	c.populate(w)
+	w.load(c.Jobs, safety*9/10)
+	faults := w.misfortune(safety)
+	w.Run(safety)
+	w.tell("-", "faults are over")
+	faults.mend()
+	w.Run(c.For - safety)
+	w.chronicle.rest()
+	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, w.Violations()}
+}
+
+// populate builds the network. Every executor knows some of the brokers.
+func (c Campaign) populate(w *World) {
+	rng := w.stream("population")
+	var brokers []string
+	for i := range c.Brokers {
+		name := fmt.Sprintf("b%d", i+1)
+		w.Broker(name)
+		brokers = append(brokers, name)
+	}
+	for i := range c.Executors {
+		order := rng.Perm(len(brokers))
+		var known []string
+		for _, k := range order[:min(len(order), 2+rng.IntN(len(brokers)))] {
+			known = append(known, brokers[k])
+		}
+		w.Executor(fmt.Sprintf("e%d", i+1), known...)
+	}
+	for i := range c.Clients {
+		w.Client(fmt.Sprintf("c%d", i+1))
+	}
+}
+
+// Go runs all seeds and returns what they showed. Progress gets a line now and then, if it is there.
+func (c Campaign) Go(progress io.Writer) *Report {
+	report := newReport(c)
+	seeds := make(chan uint64)
+	outcomes := make(chan Outcome)
+	var workers sync.WaitGroup
+	for range max(c.Workers, 1) {
+		workers.Go(func() {
+			s := newSmith()
+			for seed := range seeds {
+				outcomes <- c.run(seed, s)
+			}
+		})
+	}
+	go func() {
+		for i := range uint64(c.Seeds) { //nolint:gosec // a count
+			seeds <- c.First + i
+		}
+		close(seeds)
+		workers.Wait()
+		close(outcomes)
+	}()
+	for o := range outcomes {
+		report.add(o)
+		if progress != nil && report.Seeds%500 == 0 {
+			_, _ = fmt.Fprintf(progress, "%d of %d seeds, %d violations\n", report.Seeds, c.Seeds, len(report.Violations))
+		}
+	}
+	report.finish()
+	return report
+}

@@ -1,0 +1,220 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// maxAttempts is how many attempts a job may have, all owners together.
+const maxAttempts = 15
+
+// checkS8 counts the names of attempts that reached executors.
+func checkS8(c *Chronicle, f fact) string {
+	d, ok := f.(deployed)
+	if !ok {
+		return ""
+	}
+	if len(d.story.attempts) > 1 {
+		c.w.Rare.add("a job was deployed again")
+	}
+	allowed := maxAttempts + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	if n := len(d.story.attempts); n > allowed {
+		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
+	}
+	return ""
+}
+
+// checkL1 looks at rest for jobs that neither run nor say why not.
+func checkL1(c *Chronicle, f fact) string {
+	r, ok := f.(atRest)
+	if !ok {
+		return ""
+	}
+	for _, v := range r.views {
+		for _, m := range v.jobs {
+			j, err := job.Decode(m.GetRecord())
+			if err != nil || j.State().Terminal() {
+				continue
+			}
+			if saw := c.stuck(v.node, j, m.GetWaiting()); saw != "" {
+				return saw
+			}
+		}
+	}
+	return ""
+}
+
+func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
+	live := j.Current().Live()
+	if len(live) == 0 {
+		if waiting == "" {
+			return fmt.Sprintf("job %s is %s at %s, and does not say what it waits for", j.ID, j.State(), at.Name)
+		}
+		return ""
+	}
+	for _, a := range live {
+		n := c.w.byID[a.Executor]
+		if n != nil && n.life != nil && n.bench.running[a.Name] != nil {
+			return ""
+		}
+	}
+	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there", j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name)
+}
+
+// checkL2 looks at rest for acknowledged jobs without a verdict.
+func checkL2(c *Chronicle, f fact) string {
+	r, ok := f.(atRest)
+	if !ok {
+		return ""
+	}
+	for _, s := range c.order {
+		if !c.due(s) {
+			continue
+		}
+		for _, v := range r.views {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && c.served(j) {
+				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
+			}
+		}
+	}
+	return ""
+}
+
+// served says whether a job's owner has an executor to give it to. One that has none hands its jobs over, if it can.
+func (c *Chronicle) served(j job.Job) bool {
+	return able.Takeover || slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.home != nil && n.home.ID == j.Current().Node })
+}
+
+// due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
+func (c *Chronicle) due(s *story) bool {
+	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
+		return false
+	}
+	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
+}
+
+// can says whether an executor meets a job's constraints.
+func (b *bench) can(spec *job.Spec) bool {
+	for k, v := range spec.Needs.Labels {
+		if b.labels[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// checkL3 asks, one lease after an executor was lost, what became of the attempts that it had.
+func checkL3(c *Chronicle, f fact) string {
+	g, ok := f.(gone)
+	if !ok || g.node.bench == nil {
+		return ""
+	}
+	b := c.w.settings.Broker
+	within := b.LeaseTimeout + b.Reconnect + 1500*time.Millisecond
+	for _, s := range c.order {
+		for _, d := range s.deployed {
+			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() {
+				owner := d.broker.life
+				c.w.plan(owner, within, func() { c.askReplanned(d, owner, c.w.now-within) })
+			}
+		}
+	}
+	return ""
+}
+
+// askReplanned asks the broker of a deployment for its job, if nothing happened to that broker since.
+func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration) {
+	if d.broker.disturbed >= since || owner.paused {
+		return
+	}
+	c.w.inspect(d.broker, &messages.JobRequest{Job: string(d.name.Job)}, func(answer any) {
+		m, ok := answer.(*messages.JobChanged)
+		if !ok {
+			return
+		}
+		j, err := job.Decode(m.GetRecord())
+		if err != nil || !stillLive(j, d) {
+			return
+		}
+		c.violate("L3", fmt.Sprintf("%s went away at %.3f s, and %s still counts on its attempt %s", d.executor.Name, since.Seconds(), d.broker.Name, short(d.name)))
+	})
+}
+
+// stillLive says whether a job's owner counts on an attempt in the life of the executor that is over.
+func stillLive(j job.Job, d *deployment) bool {
+	for _, t := range j.Tenures {
+		for _, a := range t.Attempts {
+			if a.Name == d.name && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// side is the nodes of one side of a partition.
+type side struct {
+	nodes []*Node
+	since time.Duration
+	until time.Duration
+}
+
+// checkL4 looks, at the end of a partition that lasted, whether each side that could work did.
+func checkL4(c *Chronicle, f fact) string {
+	s, ok := f.(sided)
+	if !ok {
+		return ""
+	}
+	asked := c.askedOf(s.side)
+	for _, story := range asked {
+		if c.workedOn(story, s.side) {
+			return ""
+		}
+	}
+	if len(asked) < 2 {
+		return "" // one may have an executor of its own trouble
+	}
+	return fmt.Sprintf("a side of a partition from %.3f s to %.3f s got %d jobs early enough and ran none", s.side.since.Seconds(), s.side.until.Seconds(), len(asked))
+}
+
+// askedOf are the short jobs that a side's own brokers acknowledged early enough to end in it.
+func (c *Chronicle) askedOf(s *side) []*story {
+	if !c.sound(s) {
+		return nil
+	}
+	var asked []*story
+	for _, story := range c.order {
+		if story.spec == nil || len(story.spec.Needs.Labels) > 0 || parse(story.spec.Args).length > 2*time.Second {
+			continue
+		}
+		for _, a := range story.acks {
+			if slices.Contains(s.nodes, a.broker) && a.at > s.since && a.at < s.until-12*time.Second {
+				asked = append(asked, story)
+				break
+			}
+		}
+	}
+	return asked
+}
+
+// sound says whether a side could be expected to work: it has an executor with a broker in reach, and nothing else happened to its nodes.
+func (c *Chronicle) sound(s *side) bool {
+	pair := false
+	for _, n := range s.nodes {
+		if n.disturbed > s.since || !n.responds() {
+			return false
+		}
+		for _, b := range s.nodes {
+			pair = pair || (n.bench != nil && b.Is(messages.Broker) && c.w.net.end(n, b) != nil)
+		}
+	}
+	return pair
+}
+
+func (c *Chronicle) workedOn(s *story, x *side) bool {
+	return slices.ContainsFunc(s.deployed, func(d *deployment) bool { return slices.Contains(x.nodes, d.broker) })
+}

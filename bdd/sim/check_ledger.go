@@ -1,0 +1,169 @@
+package sim
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// record is the state of a job's record, for reading what is on disks.
+type record struct{ job.Job }
+
+// Merge implements ledger.State. Nothing is merged here.
+func (r record) Merge(ledger.State) ledger.State { return r }
+
+// jobOf reads a job from what a broker wrote, if it is one.
+func jobOf(r SavedRecord) (job.Job, bool) {
+	if r.Key.Kind != ledger.Job || r.Bytes == nil {
+		return job.Job{}, false
+	}
+	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
+		j, err := job.Decode(b)
+		return record{j}, err
+	})
+	if err != nil {
+		return job.Job{}, false
+	}
+	return rec.State.(record).Job, true
+}
+
+// checkS1 looks for acknowledged jobs on the disks, whenever one lost something, and at rest.
+func checkS1(c *Chronicle, f fact) string {
+	switch f := f.(type) {
+	case acked:
+		if f.ack.durability > 0 && !c.onDisk(f.story.id) {
+			return fmt.Sprintf("%s acknowledged job %s with durability %d before it was on any disk", f.ack.broker.Name, f.story.id, f.ack.durability)
+		}
+	case harm, atRest:
+		for _, s := range c.order {
+			if c.promised(s) && !c.onDisk(s.id) {
+				return fmt.Sprintf("job %s was acknowledged with durability %d and is on no disk", s.id, s.acks[0].durability)
+			}
+		}
+	}
+	return ""
+}
+
+// promised says whether a job must still be there: fewer disks lost something since than it was written to, and its retention is not over.
+func (c *Chronicle) promised(s *story) bool {
+	if s.spec != nil && c.w.now > s.submitted+s.spec.Retention {
+		return false
+	}
+	for _, a := range s.acks {
+		if int(a.durability) > c.lastLost-a.harmed {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Chronicle) onDisk(id job.ID) bool {
+	key := ledger.Key{Kind: ledger.Job, ID: string(id)}
+	for _, n := range c.w.nodes {
+		if n.Disk != nil && n.Disk.holds(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// checkS6 compares the ledgers of all brokers at rest.
+func checkS6(_ *Chronicle, f fact) string {
+	r, ok := f.(atRest)
+	if !ok || len(r.views) == 0 {
+		return ""
+	}
+	first := r.views[0]
+	for _, v := range r.views[1:] {
+		if saw := first.differs(v); saw != "" {
+			return saw
+		}
+	}
+	return ""
+}
+
+func (v *view) differs(o *view) string {
+	for _, x := range [][2]*view{{v, o}, {o, v}} {
+		for _, m := range x[0].jobs {
+			j, err := job.Decode(m.GetRecord())
+			if err != nil {
+				return err.Error()
+			}
+			switch there, ok := x[1].raw[j.ID]; {
+			case !ok:
+				return fmt.Sprintf("job %s (%s) is known at %s and not at %s", j.ID, j.State(), x[0].node.Name, x[1].node.Name)
+			case there != x[0].raw[j.ID]:
+				return fmt.Sprintf("job %s is %s at %s and %s at %s", j.ID, j.State(), x[0].node.Name, x[1].byID[j.ID].State(), x[1].node.Name)
+			}
+		}
+	}
+	return ""
+}
+
+// newS7 remembers the last vector that each broker wrote.
+func newS7() func(*Chronicle, fact) string {
+	last := map[*Node]ledger.Vector{}
+	return func(_ *Chronicle, f fact) string {
+		switch f := f.(type) {
+		case harm:
+			delete(last, f.node)
+		case gone:
+			if f.node.Disk != nil {
+				delete(last, f.node) // what was not synced may be gone
+			}
+		case wrote:
+			v, err := ledger.DecodeVector(f.batch.Vector)
+			if len(f.batch.Vector) == 0 || err != nil {
+				return ""
+			}
+			was := last[f.node]
+			last[f.node] = v
+			if !v.CoversAll(was) {
+				return fmt.Sprintf("the vector of %s goes back", f.node.Name)
+			}
+		}
+		return ""
+	}
+}
+
+// maxFrame is the size of the largest message that a link takes.
+const maxFrame = 256 << 10
+
+// checkS10 looks at the size and the allowance of what travels, at queues, and at reasons.
+func checkS10(c *Chronicle, f fact) string {
+	switch f := f.(type) {
+	case travels:
+		return f.tooMuch()
+	case refused:
+		if f.message.GetReason() == "" {
+			return fmt.Sprintf("%s refuses with %s and gives no reason", f.broker.Name, f.message.GetCode())
+		}
+	case atRest:
+		for _, v := range f.views {
+			s := c.w.Status(v.node.Name)
+			if s != nil && s.GetQueued() > uint64(c.w.settings.Broker.MaxQueued) { //nolint:gosec // a small setting
+				return fmt.Sprintf("%s has %d jobs in its queue", v.node.Name, s.GetQueued())
+			}
+		}
+	}
+	return ""
+}
+
+func (t travels) tooMuch() string {
+	m, ok := messages.Unstamp(t.parcel.message).(proto.Message)
+	if !ok {
+		return ""
+	}
+	if size := proto.Size(m); size > maxFrame {
+		return fmt.Sprintf("%s sends a %T of %d bytes", t.from.Name, m, size)
+	}
+	id, _ := messages.TypeID(m)
+	if err := messages.Allowed(t.from.Roles, t.parcel.target, id); err != nil {
+		return fmt.Sprintf("%s sends %s what it may not: %v", t.from.Name, t.to.Name, err)
+	}
+	return ""
+}

@@ -1,0 +1,190 @@
+package sim
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/urbancompute/ucp/internal/job"
+)
+
+// outcomeOf says how a verdict ends a job: what a client could tell two ends apart by.
+func outcomeOf(v *job.Verdict) string {
+	if v == nil {
+		return "none"
+	}
+	s := fmt.Sprintf("kind %d of %s at %s", v.Kind, short(v.Attempt), v.Executor)
+	if v.Result != nil {
+		s += fmt.Sprintf(" digest %x", v.Result.Digest[:4])
+	}
+	return s
+}
+
+// certain says whether promises that stand on two disks can be held to: fewer than two brokers lost something.
+func (c *Chronicle) certain() bool { return c.lastLost < 2 }
+
+// checkS3 remembers the first final end of every job that anybody was told.
+func checkS3(c *Chronicle, f fact) string {
+	s, ok := f.(shown)
+	if !ok || !isFinal(s.message) {
+		return ""
+	}
+	now := outcome{outcomeOf(winner(s.job)), fmt.Sprintf("%s by %s", s.client.Name, s.broker.Name)}
+	was := s.story.final
+	switch {
+	case was == nil:
+		s.story.final = &now
+	case was.what != now.what && c.certain():
+		return fmt.Sprintf("job %s was final with %s (told %s) and is final with %s (told %s)", s.story.id, was.what, was.who, now.what, now.who)
+	}
+	return ""
+}
+
+// checkS4 remembers which result each broker called the winner, for each job.
+func checkS4(c *Chronicle, f fact) string {
+	a, ok := f.(answered)
+	if !ok {
+		return ""
+	}
+	if !a.message.GetAccepted() {
+		if why := a.message.GetWhy(); why != "" {
+			c.w.Rare.add("late result: " + why)
+		}
+		return ""
+	}
+	if a.message.GetWinner().GetN() == 0 || a.broker.Disk.harmed > 0 {
+		return ""
+	}
+	s := c.story(a.attempt.Job)
+	now := run{attempt: a.attempt, executor: a.executor.ID}
+	was, before := s.accepted[a.broker.ID]
+	s.accepted[a.broker.ID] = now
+	switch {
+	case !before:
+		return ""
+	case was != now:
+		return fmt.Sprintf("%s accepted %s of %s, and before %s of %s", a.broker.Name, short(now.attempt), now.executor, short(was.attempt), was.executor)
+	}
+	c.w.Rare.add("an accepted result was sent again")
+	return ""
+}
+
+// checkS5 looks at rest whether everybody names the same winner, and counts what losers were told.
+func checkS5(c *Chronicle, f fact) string {
+	r, ok := f.(atRest)
+	if !ok {
+		return ""
+	}
+	for _, s := range c.order {
+		ends := map[string]string{}
+		for _, v := range r.views {
+			if j, ok := v.byID[s.id]; ok {
+				ends[outcomeOf(winner(j))] = v.node.Name
+			}
+		}
+		if len(ends) > 1 {
+			return fmt.Sprintf("job %s ended in several ways: %v", s.id, ends)
+		}
+		for _, client := range c.w.clients {
+			if n := client.Superseded(s.id); n > 1 {
+				return fmt.Sprintf("%s was told %d times that the end of job %s does not stand", client.Name, n, s.id)
+			}
+		}
+	}
+	return ""
+}
+
+// checkS9 remembers the verdict of every tenure, and what each client was told by each broker.
+func checkS9(c *Chronicle, f fact) string {
+	switch f := f.(type) {
+	case shown:
+		if saw := c.oneVerdict(f.story, f.job, f.broker); saw != "" {
+			return saw
+		}
+		return f.onward()
+	case wrote:
+		for _, r := range f.batch.Records {
+			if j, ok := jobOf(r); ok {
+				if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
+					return saw
+				}
+			}
+		}
+	case atRest:
+		for _, v := range f.views {
+			for _, s := range c.order {
+				if saw := c.oneVerdict(s, v.byID[s.id], v.node); saw != "" {
+					return saw
+				}
+			}
+		}
+	}
+	return ""
+}
+
+func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
+	for _, t := range j.Tenures {
+		if t.Verdict == nil {
+			continue
+		}
+		what := outcomeOf(t.Verdict)
+		was, ok := s.verdicts[t.Owner]
+		s.verdicts[t.Owner] = what
+		if ok && was != what {
+			return fmt.Sprintf("the owner %v of job %s decided %s, and before %s (seen at %s)", t.Owner, s.id, what, was, at.Name)
+		}
+	}
+	return ""
+}
+
+// onward says whether a broker takes back an end that it has told. Another end may come, but not none.
+func (s shown) onward() string {
+	who := s.client.Name + " by " + s.broker.Name
+	was := s.story.told[who]
+	now := told{winner(s.job) != nil, string(s.job.State())}
+	if was.over && !now.over && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
+		return fmt.Sprintf("%s was told that job %s is %s, and later that it is %s", who, s.story.id, was.what, now.what)
+	}
+	s.story.told[who] = now
+	return ""
+}
+
+// checkS11 recomputes the digests of accepted results.
+func checkS11(_ *Chronicle, f fact) string {
+	s, ok := f.(shown)
+	if !ok {
+		return ""
+	}
+	v := winner(s.job)
+	if v == nil || v.Result == nil {
+		return ""
+	}
+	sealed := *v.Result
+	sealed.Seal()
+	if sealed.Digest != v.Result.Digest {
+		return fmt.Sprintf("%s tells of job %s a result whose digest is not its own", s.broker.Name, s.story.id)
+	}
+	if out := v.Result.Stdout; len(out.Inline) > 0 && sha256.Sum256(out.Inline) != out.Digest {
+		return fmt.Sprintf("%s tells of job %s an output whose digest is not its own", s.broker.Name, s.story.id)
+	}
+	return ""
+}
+
+// checkS2 compares what brokers tell with what was submitted, and what was run.
+func checkS2(c *Chronicle, f fact) string {
+	s, ok := f.(shown)
+	if !ok {
+		return ""
+	}
+	if s.job.Spec == nil || !slices.Contains(s.story.specs, anonymousHash(s.job.Spec)) {
+		return fmt.Sprintf("%s tells of job %s, which nobody submitted like that", s.broker.Name, s.story.id)
+	}
+	v := winner(s.job)
+	if v == nil || v.Result == nil {
+		return ""
+	}
+	if !c.results[run{v.Attempt, v.Executor, v.Result.Digest}] {
+		return fmt.Sprintf("%s tells of job %s a result that no executor made: %s", s.broker.Name, s.story.id, outcomeOf(v))
+	}
+	return ""
+}

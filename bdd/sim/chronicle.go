@@ -1,0 +1,261 @@
+package sim
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/workbench"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// Chronicle is what was seen in a world. It turns what happens into facts and shows each to every checker.
+type Chronicle struct {
+	w          *World
+	checkers   []checker
+	violations []Violation
+	stories    map[job.ID]*story
+	order      []*story // in the order of submission
+	results    map[run]bool
+	lastLost   int // brokers whose disks lost something, or that were given up alive
+}
+
+// Violation is an invariant that did not hold.
+type Violation struct {
+	Seed  uint64
+	At    time.Duration
+	Check string // S3
+	Saw   string
+}
+
+// String tells it in one line.
+func (v Violation) String() string {
+	return fmt.Sprintf("seed %d at %.3f s: %s: %s", v.Seed, v.At.Seconds(), v.Check, v.Saw)
+}
+
+// maxViolations is how many of one world are kept.
+const maxViolations = 20
+
+// story is what was seen of one job.
+type story struct {
+	id        job.ID
+	by        *Client
+	specs     [][32]byte // as submitted, their submitter left out
+	spec      *job.Spec
+	submitted time.Duration
+	acks      []ack
+	runs      int // programs begun
+	attempts  map[job.Name]bool
+	deployed  []*deployment
+	final     *outcome
+	accepted  map[string]run // broker → the result that it called accepted
+	verdicts  map[job.Ownership]string
+	told      map[string]told // client and broker → what was told last
+}
+
+type ack struct {
+	at         time.Duration
+	broker     *Node
+	durability uint32
+	harmed     int // disks that had lost something by then
+}
+
+// outcome is how a job ended, as somebody was told.
+type outcome struct {
+	what string
+	who  string
+}
+
+type told struct {
+	over bool
+	what string
+}
+
+// run is one result: of which attempt, made where, saying what.
+type run struct {
+	attempt  job.Name
+	executor string
+	digest   [32]byte
+}
+
+// deployment is an attempt that was sent to an executor.
+type deployment struct {
+	name     job.Name
+	broker   *Node
+	executor *Node
+	life     *life // of the executor when it arrived
+	over     bool  // its result was answered
+}
+
+func newChronicle(w *World, without []string) *Chronicle {
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}}
+	for _, x := range allCheckers() {
+		if !slices.Contains(without, x.name) {
+			c.checkers = append(c.checkers, x)
+		}
+	}
+	return c
+}
+
+// show brings a fact to every checker.
+func (c *Chronicle) show(f fact) {
+	for _, x := range c.checkers {
+		if saw := x.see(c, f); saw != "" {
+			c.violate(x.name, saw)
+		}
+	}
+}
+
+func (c *Chronicle) violate(check, saw string) {
+	saw = c.w.plain(saw)
+	c.w.tell("!", "VIOLATION of %s: %s", check, saw)
+	if len(c.violations) < maxViolations {
+		c.violations = append(c.violations, Violation{c.w.Seed, c.w.now, check, saw})
+	}
+}
+
+func (c *Chronicle) story(id job.ID) *story {
+	s, ok := c.stories[id]
+	if !ok {
+		s = &story{
+			id: id, attempts: map[job.Name]bool{}, accepted: map[string]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
+		}
+		c.stories[id] = s
+		c.order = append(c.order, s)
+	}
+	return s
+}
+
+// What the parts of a world tell the chronicle.
+
+// submits notes that a client hands in a job, perhaps again.
+func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
+	s := c.story(id)
+	if s.by == nil {
+		s.by, s.spec, s.submitted = client, spec, c.w.now
+	}
+	s.specs = append(s.specs, anonymousHash(spec))
+}
+
+// anonymousHash is a spec's hash without the submitter, whom the gateway fills in.
+func anonymousHash(spec *job.Spec) [32]byte {
+	anonymous := *spec
+	anonymous.Submitter = ""
+	return anonymous.Hash()
+}
+
+// clientTold notes what a client was told.
+func (c *Chronicle) clientTold(client *Client, broker *Node, m proto.Message) {
+	switch m := m.(type) {
+	case *messages.JobSubmitted:
+		s := c.story(job.ID(m.GetJob()))
+		a := ack{c.w.now, broker, m.GetDurability(), c.lastLost}
+		s.acks = append(s.acks, a)
+		c.show(acked{s, a})
+	case *messages.JobChanged:
+		j, err := job.Decode(m.GetRecord())
+		if err != nil {
+			c.violate("S9", fmt.Sprintf("%s tells a job that cannot be read: %v", broker.Name, err))
+			return
+		}
+		c.show(shown{c.story(j.ID), client, broker, j, m})
+	case *messages.Refused:
+		c.w.Rare.add("refused: " + m.GetCode().String())
+		c.show(refused{client, broker, m})
+	}
+}
+
+// sent notes a message that a node sends over a connection.
+func (c *Chronicle) sent(from, to *Node, p *parcel) {
+	if m, ok := messages.Unstamp(p.message).(*messages.ResultAnswered); ok {
+		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+	}
+	c.show(travels{from, to, p})
+}
+
+// delivered notes what arrived.
+func (c *Chronicle) delivered(from, to *Node, p *parcel) {
+	switch m := messages.Unstamp(p.message).(type) {
+	case *messages.DeployAttempt:
+		n := messages.AttemptFromWire(m.GetAttempt())
+		s := c.story(n.Job)
+		s.attempts[n] = true
+		s.deployed = append(s.deployed, &deployment{name: n, broker: from, executor: to, life: to.life})
+		c.show(deployed{s, n, from, to})
+	case *messages.RegisterExecutor:
+		from.home = to
+	case *messages.ResultAnswered:
+		n := messages.AttemptFromWire(m.GetAttempt())
+		for _, d := range c.story(n.Job).deployed {
+			d.over = d.over || (d.name == n && d.executor == to)
+		}
+	}
+}
+
+// begun and ran note what executors do.
+func (c *Chronicle) begun(_ *Node, task workbench.Task) {
+	s := c.story(task.Attempt.Job)
+	if s.runs++; s.runs > 1 {
+		c.w.Rare.add("a job ran more than once")
+	}
+}
+
+func (c *Chronicle) ran(n *Node, task workbench.Task, r *job.Result) {
+	c.results[run{task.Attempt, n.ID, r.Digest}] = true
+}
+
+func (c *Chronicle) runsOf(id job.ID) int { return c.story(id).runs }
+
+// written notes what a broker writes to its disk.
+func (c *Chronicle) written(n *Node, b Batch) { c.show(wrote{n, b}) }
+
+// harmed notes that a disk lost something that was durable.
+func (c *Chronicle) harmed(n *Node) {
+	if n.Disk.harmed == 1 {
+		c.lastLost++
+	}
+	c.show(harm{n})
+}
+
+// ended notes that a process ends.
+func (c *Chronicle) ended(n *Node) {
+	c.show(gone{n, n.life})
+}
+
+// broke notes a panic; errorLogged notes what a node logs as an error.
+func (c *Chronicle) broke(n *Node, who, why string) {
+	c.violate("panic", fmt.Sprintf("actor %s of %s: %s", who, n.Name, why))
+}
+
+func (c *Chronicle) errorLogged(n *Node, message, line string) {
+	if message == "actor broke down" || strings.HasPrefix(message, "supervisor broke down") {
+		c.violate("panic", fmt.Sprintf("at %s: %s", n.Name, line))
+		return
+	}
+	c.w.Rare.add("logged as an error: " + message)
+}
+
+// unsendable notes a message that no link would carry, and unchanged looks whether a receiver changed what it was given.
+func (c *Chronicle) unsendable(n *Node, p *parcel) {
+	c.violate("S10", fmt.Sprintf("%s sends a %T to %s of another node", n.Name, messages.Unstamp(p.message), p.target))
+}
+
+func (c *Chronicle) unchanged(n *Node, p *parcel) {
+	if p.sum != sumOf(p.message) {
+		c.violate("S10", fmt.Sprintf("%s changed a %T that it was given", n.Name, messages.Unstamp(p.message)))
+	}
+}
+
+// sided shows how a side of a partition fared that ends now, unless more befell it than to be parted.
+func (c *Chronicle) sided(nodes []*Node, since time.Duration) {
+	if !slices.ContainsFunc(nodes, func(n *Node) bool { return n.cutAt > since }) {
+		c.show(sided{&side{nodes, since, c.w.now}})
+	}
+}
+
+// rest looks at everything at the end of a run, when the network has had time to come to rest.
+func (c *Chronicle) rest() { c.show(atRest{c.w.views()}) }

@@ -1,0 +1,115 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report sums up a campaign.
+type Report struct {
+	Seeds      int
+	Virtual    time.Duration
+	Real       time.Duration
+	Faults     Tally // by kind
+	Struck     Tally // seeds in which a kind of fault came
+	Rare       Tally // how often
+	Reached    Tally // seeds that reached it
+	Violations []Violation
+	Traces     map[uint64]uint64 // seed → hash over its deliveries
+
+	campaign Campaign
+	begun    time.Time
+}
+
+func newReport(c Campaign) *Report {
+	return &Report{Faults: Tally{}, Struck: Tally{}, Rare: Tally{}, Reached: Tally{}, Traces: map[uint64]uint64{}, campaign: c, begun: time.Now()}
+}
+
+func (r *Report) add(o Outcome) {
+	r.Seeds++
+	r.Virtual += o.Virtual
+	r.Traces[o.Seed] = o.Trace
+	for k, n := range o.Faults {
+		r.Faults[k] += n
+		r.Struck[k]++
+	}
+	for k, n := range o.Rare {
+		r.Rare[k] += n
+		r.Reached[k]++
+	}
+	r.Violations = append(r.Violations, o.Violations...)
+}
+
+func (r *Report) finish() {
+	r.Real = time.Since(r.begun)
+	slices.SortStableFunc(r.Violations, func(a, b Violation) int {
+		return cmp.Or(cmp.Compare(a.Seed, b.Seed), cmp.Compare(a.At, b.At))
+	})
+}
+
+// Failed are the seeds with a violation, in order.
+func (r *Report) Failed() []uint64 {
+	var seeds []uint64
+	for _, v := range r.Violations {
+		seeds = append(seeds, v.Seed)
+	}
+	return slices.Compact(seeds)
+}
+
+// Write prints the report; its last line is the sum.
+func (r *Report) Write(out io.Writer) {
+	r.table(out, "faults", r.Faults, r.Struck)
+	r.table(out, "rare states", r.Rare, r.Reached)
+	for _, v := range r.Violations {
+		first, _, _ := strings.Cut(v.String(), "\n")
+		_, _ = fmt.Fprintln(out, first)
+	}
+	for _, seed := range r.Failed() {
+		_, _ = fmt.Fprintf(out, "replay: %s\n", r.campaign.replay(seed))
+	}
+	c := r.campaign
+	_, _ = fmt.Fprintf(out, "%d seeds, %d violations, %d brokers, %d executors, %s of virtual time in %s, %.1f seeds/s\n",
+		r.Seeds, len(r.Violations), c.Brokers, c.Executors, human(r.Virtual), r.Real.Round(time.Millisecond), float64(r.Seeds)/r.Real.Seconds())
+}
+
+// WriteTraces prints the hash over the deliveries of each seed.
+func (r *Report) WriteTraces(out io.Writer) {
+	for _, seed := range slices.Sorted(maps.Keys(r.Traces)) {
+		_, _ = fmt.Fprintf(out, "trace of seed %d: %016x\n", seed, r.Traces[seed])
+	}
+}
+
+// replay is the command that shows one seed again.
+func (c Campaign) replay(seed uint64) string {
+	line := fmt.Sprintf("go run ./bdd/sim/cmd/sim -first %d -seeds 1 -v", seed)
+	d := DefaultCampaign()
+	for _, f := range []struct {
+		name    string
+		is, was any
+	}{{"brokers", c.Brokers, d.Brokers}, {"executors", c.Executors, d.Executors}, {"clients", c.Clients, d.Clients}, {"jobs", c.Jobs, d.Jobs}, {"for", c.For, d.For}} {
+		if f.is != f.was {
+			line += fmt.Sprintf(" -%s %v", f.name, f.is)
+		}
+	}
+	return line
+}
+
+func (r *Report) table(out io.Writer, title string, counts, seeds Tally) {
+	_, _ = fmt.Fprintf(out, "%-52s %9s %14s\n", title, "times", "share of seeds")
+	for _, k := range counts.Names() {
+		_, _ = fmt.Fprintf(out, "  %-50s %9d %13.1f%%\n", k, counts[k], 100*float64(seeds[k])/float64(max(r.Seeds, 1)))
+	}
+	_, _ = fmt.Fprintln(out)
+}
+
+func human(d time.Duration) string {
+	if days := d.Hours() / 24; days > 3 {
+		return fmt.Sprintf("%.2f years", days/365.25)
+	}
+	return d.String()
+}
