@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // Errors of Apply. The job is unchanged when one is returned.
@@ -89,7 +87,7 @@ func (t *turn) apply(ev Event) error {
 	case CancelAsked:
 		t.cancelAsked(ev)
 	case RetryDue:
-		t.retryDue()
+		t.retryDue(ev)
 	case Reprieved:
 		t.reprieved(ev)
 	case Overdue:
@@ -178,21 +176,17 @@ func (t *turn) handedOver(ev HandedOver) error {
 }
 
 func (t *turn) cancelAsked(ev CancelAsked) {
-	if !t.askCancel(ev) {
-		return
-	}
+	t.askCancel(ev)
 	t.settle()
 	t.cancel(ev.Acting)
 }
 
 // askCancel notes the first wish to cancel a job that is not over.
-func (t *turn) askCancel(ev CancelAsked) bool {
-	j, ok := t.job.AskCancel(ev.By, ev.At)
-	if ok {
+func (t *turn) askCancel(ev CancelAsked) {
+	if j, ok := t.job.AskCancel(ev.By, ev.At); ok {
 		t.touch()
 		t.job.Cancel = j.Cancel
 	}
-	return ok
 }
 
 // cancel is what a taker does about a wish to cancel: what it runs ends in any case, but only one that acts makes a verdict.
@@ -212,13 +206,13 @@ func cancelled(c *CancelRequest) Verdict {
 	return Verdict{Kind: Cancelled, Reason: "cancelled by " + c.By, At: c.At}
 }
 
-func (t *turn) retryDue() {
+func (t *turn) retryDue(ev RetryDue) {
 	if t.Backoff {
 		t.touch()
 		t.Backoff = false
 	}
 	if t.job.open(t.Tenure) {
-		t.goOn(vclock.Hybrid{}, "the pause is over")
+		t.goOn(ev.At, "the pause is over")
 	}
 }
 
@@ -231,11 +225,12 @@ func (t *turn) reprieved(ev Reprieved) {
 }
 
 func (t *turn) overdue(ev Overdue) {
-	switch v, _ := t.job.Winner(); {
-	case t.Verdict != nil || (v != nil && !t.isAuthority()):
-	case ev.Timer == DeadlineTimer:
+	open := t.job.open(t.Tenure)
+	switch {
+	case t.Verdict != nil:
+	case ev.Timer == DeadlineTimer && (open || t.isAuthority()): // also when all that an authority has is a verdict it may not adopt yet
 		t.decide(Verdict{Kind: Expired, Reason: fmt.Sprintf("not done within its deadline of %s", t.job.Spec.Deadline), At: ev.At})
-	case ev.Timer == QueueTimer && t.live() == 0 && len(t.Candidates) == 0 && v == nil:
+	case ev.Timer == QueueTimer && open && t.live() == 0 && len(t.Candidates) == 0:
 		t.decide(Verdict{Kind: Expired, Reason: fmt.Sprintf("waited longer than its queue timeout of %s: %s", t.job.Spec.QueueTimeout, t.Waiting), At: ev.At})
 	}
 }

@@ -49,7 +49,7 @@ func (j Job) Begin(journal, node string, _ vclock.Hybrid, w Wills) (Job, Ownersh
 
 // TakeOver returns j taken over by the broker with that journal, which cannot reach any owner (JOB-6). Nothing is restarted: what runs is adopted.
 // Refused for a job that is over, also provisionally, and a second time.
-func (j Job) TakeOver(journal, node string, at vclock.Hybrid) (Job, Ownership, error) {
+func (j Job) TakeOver(journal, node string, _ vclock.Hybrid) (Job, Ownership, error) {
 	if v, _ := j.Winner(); v != nil {
 		return j, Ownership{}, fmt.Errorf("job %s: takeover by %s: %w", j.ID, node, ErrOver)
 	}
@@ -85,7 +85,7 @@ func (j Job) with(t Tenure) Job {
 	}
 	t = j.carriedOn(t)
 	if t.Quarantined {
-		t.Waiting = quarantined(j.downs(&t))
+		t.Waiting = quarantined(j.downs())
 	}
 	i, _ := slices.BinarySearchFunc(j.Tenures, t.Owner, func(t Tenure, o Ownership) int { return t.Owner.Compare(o) })
 	j.Tenures = slices.Insert(slices.Clone(j.Tenures), i, t)

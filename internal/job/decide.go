@@ -26,7 +26,7 @@ func (t *turn) settle() {
 		w := *v
 		w.Adopted = by
 		t.end(w)
-	case v == nil && t.job.Cancel != nil:
+	case t.job.Cancel != nil:
 		t.end(cancelled(t.job.Cancel))
 	}
 }
@@ -42,7 +42,7 @@ func (t *turn) decide(v Verdict) {
 // end writes the verdict down, ends what still runs and tells those whose results were held what became of them.
 func (t *turn) end(v Verdict) {
 	t.touch()
-	t.stopAll(v.Reason, v.At)
+	t.stopAll(firstNonEmpty(v.Reason, "another result came first"), v.At)
 	t.wait("")
 	t.Verdict, t.Backoff, t.Quarantined = &v, false, false
 	t.do(Finish{})
@@ -100,7 +100,7 @@ func (t *turn) rest(at vclock.Hybrid, why string) {
 	blocked := t.job.blocked(t.Tenure)
 	switch {
 	case t.Quarantined:
-		t.wait(quarantined(t.job.downs(t.Tenure)))
+		t.wait(quarantined(t.job.downs()))
 	case blocked != "":
 		t.wait(blocked)
 	case t.Backoff:

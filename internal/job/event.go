@@ -96,7 +96,7 @@ type CancelAsked struct {
 }
 
 // RetryDue says that the backoff after a failure is over. Ignored when nothing waits for it.
-type RetryDue struct{}
+type RetryDue struct{ At vclock.Hybrid }
 
 // Overdue says that the queue timeout or the deadline passed. Ignored when the job is over, or, for the queue, when it runs.
 type Overdue struct {

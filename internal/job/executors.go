@@ -37,7 +37,7 @@ func (t *turn) lose(i int, why string, down bool, at vclock.Hybrid) {
 	down = down && t.Attempts[i].State == Running
 	t.move(i, Lost, why, at)
 	t.Attempts[i].Down = down
-	if down && t.Verdict == nil && len(t.job.downs(t.Tenure)) >= MaxDowns {
+	if down && t.Verdict == nil && len(t.job.downs()) >= MaxDowns {
 		t.Quarantined = true
 	}
 }
@@ -58,9 +58,7 @@ func (t *turn) reported(ev Reported) {
 		}
 	}
 	for _, h := range ev.Running {
-		if i := t.takeBack(h.Name, h.Signed, ev.Executor, ev.Lease, ev.At); i >= 0 {
-			t.reportedRunning(i, ev.Lease)
-		}
+		t.reportedUnlisted(h, ev)
 	}
 	if gone {
 		t.goOn(ev.At, "the executor restarted")
@@ -77,6 +75,22 @@ func (t *turn) reportedRunning(i int, lease uint64) {
 		t.do(Stop{a, a.Note})
 	case a.State == Lost || a.State == Refused || a.State.Live():
 		t.resume(i, lease)
+	}
+}
+
+// reportedUnlisted has an attempt go on that this tenure does not list, if it is the job's at all, or stops it.
+func (t *turn) reportedUnlisted(h Held, ev Reported) {
+	if t.attempt(h.Name) >= 0 || h.Name.Job != t.job.ID {
+		return
+	}
+	if !t.job.open(t.Tenure) {
+		if h.Signed || t.job.Knows(h.Name) {
+			t.do(Stop{Attempt{Name: h.Name, Executor: ev.Executor, Lease: ev.Lease}, "the job is " + string(t.job.wish())})
+		}
+		return
+	}
+	if i := t.takeBack(h.Name, h.Signed, ev.Executor, ev.Lease, ev.At); i >= 0 {
+		t.resume(i, ev.Lease)
 	}
 }
 

@@ -35,7 +35,7 @@ func (t *turn) finished(ev Finished) {
 func (t *turn) inTime(i int, ev Finished) {
 	switch r := ev.Result; {
 	case t.refutes(t.Attempts[i].Inputs):
-		t.reject(ev, Outdated, Name{})
+		t.outdated(i, ev)
 	case r.blameless():
 		t.blameless(i, ev)
 	case t.job.Spec.quorum() > 1 || (r.Success() && !t.confident(t.Attempts[i].Inputs)):
@@ -55,6 +55,8 @@ func (t *turn) tooLate(ev Finished, winner *Verdict) {
 		t.reject(ev, UnknownAttempt, winner.winner())
 	case winner == nil:
 		t.reject(ev, AfterVerdict, Name{})
+	case t.Verdict == nil && !t.decided() && winner.won(ev):
+		t.answerHeld(ev) // another owner's, provisionally: this one may yet accept another
 	default:
 		t.late(ev, winner)
 	}
@@ -63,7 +65,7 @@ func (t *turn) tooLate(ev Finished, winner *Verdict) {
 // late answers a result that comes after the verdict v. Re-sending the winner, or a failure that was counted, is answered as before.
 func (t *turn) late(ev Finished, v *Verdict) {
 	switch {
-	case v.Attempt == ev.Attempt && v.Result != nil && v.Result.Digest == ev.Result.Digest && v.Executor == ev.Executor:
+	case v.won(ev):
 		t.do(Answer{Attempt: ev.Attempt, Executor: ev.Executor, Accepted: true, Winner: v.Attempt})
 	case v.Kind != Accepted:
 		t.reject(ev, AfterVerdict, Name{})
@@ -72,6 +74,16 @@ func (t *turn) late(ev Finished, v *Verdict) {
 	default:
 		t.reject(ev, DifferentDigest, v.Attempt)
 	}
+}
+
+// won says that it is this result that the verdict is about.
+func (v *Verdict) won(ev Finished) bool {
+	return v.Attempt == ev.Attempt && v.Executor == ev.Executor && v.Result != nil && v.Result.Digest == ev.Result.Digest
+}
+
+func (t *turn) decided() bool {
+	v, _ := t.job.Decided()
+	return v != nil
 }
 
 // winner returns the name of the attempt whose result a verdict accepted, if it did.
@@ -98,6 +110,15 @@ func (t *turn) accept(i int, ev Finished) {
 	t.move(i, Won, "", ev.At)
 	t.decide(Verdict{Kind: Accepted, Attempt: ev.Attempt, Executor: ev.Executor, Result: ev.Result, Inputs: t.Attempts[i].Inputs, At: ev.At})
 	t.do(Answer{Attempt: ev.Attempt, Executor: ev.Executor, Accepted: true, Winner: ev.Attempt})
+}
+
+// outdated is for results that rest on an input which was superseded: the job runs again.
+func (t *turn) outdated(i int, ev Finished) {
+	t.reject(ev, Outdated, Name{})
+	if t.Attempts[i].State.Live() {
+		t.move(i, Stopped, "an input was superseded", ev.At)
+		t.goOn(ev.At, "an input was superseded")
+	}
 }
 
 // ended says that nothing more is counted of an attempt: its failure came before, or it was told to stop.

@@ -134,16 +134,26 @@ func (t *turn) dropOutdated(at vclock.Hybrid) {
 			t.stop(i, "an input was superseded", at)
 		}
 	}
+	refuted := func(c Candidate) bool { return t.refutes(t.inputsOf(c.Attempt)) }
+	if !slices.ContainsFunc(t.Candidates, refuted) {
+		return
+	}
+	t.touch()
 	held := t.Candidates
 	t.Candidates = nil
 	for _, c := range held {
-		if !t.refutes(t.inputsOf(c.Attempt)) {
+		if refuted(c) {
+			t.drop(c)
+		} else {
 			t.Candidates = append(t.Candidates, c)
-			continue
 		}
-		t.reject(c.finished(), Outdated, Name{})
-		if !c.Result.Success() {
-			t.Failures = 0
-		}
+	}
+}
+
+// drop tells an executor that its result is not wanted after all. A failure on such inputs is none.
+func (t *turn) drop(c Candidate) {
+	t.reject(c.finished(), Outdated, Name{})
+	if !c.Result.Success() {
+		t.Failures = 0
 	}
 }

@@ -122,12 +122,16 @@ func (j Job) needed(t *Tenure) int {
 	return max(0, n)
 }
 
-// downs returns the executors that went down under the job since t's owner was last told that it is innocent.
-func (j Job) downs(t *Tenure) []string {
+// downs returns the executors that went down under the job since an operator last said that it is innocent.
+func (j Job) downs() []string {
+	var reprieved vclock.Hybrid
+	for i := range j.Tenures {
+		reprieved = latest(reprieved, j.Tenures[i].Reprieved)
+	}
 	var down []string
 	for i := range j.Tenures {
 		for _, a := range j.Tenures[i].Attempts {
-			if a.Down && a.Ended.Compare(t.Reprieved) > 0 {
+			if a.Down && a.Ended.Compare(reprieved) > 0 {
 				down = with(down, a.Executor)
 			}
 		}
@@ -135,18 +139,17 @@ func (j Job) downs(t *Tenure) []string {
 	return down
 }
 
-// carriedOn returns what a new tenure takes over of those before it: failures used up, reprieves, and what clients were told.
+// carriedOn returns what a new tenure takes over of those before it: failures used up, quarantine, and what clients were told.
 func (j Job) carriedOn(t Tenure) Tenure {
 	t.Single = true
 	for i := range j.Tenures {
 		o := &j.Tenures[i]
 		t.Failures = max(t.Failures, o.Failures)
-		t.Reprieved = latest(t.Reprieved, o.Reprieved)
 		t.Acked = t.Acked || o.Acked
 		t.Single = t.Single && (o.Single || !o.Acked)
 	}
 	t.Single = t.Single && t.Acked
-	t.Quarantined = len(j.downs(&t)) >= MaxDowns
+	t.Quarantined = len(j.downs()) >= MaxDowns
 	return t
 }
 

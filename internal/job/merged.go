@@ -8,14 +8,13 @@ func (t *turn) merged(ev Merged) {
 	winner, _ := t.job.Winner()
 	switch {
 	case t.Spec != t.job.sum():
-		t.stopAll("another job has this id", ev.At)
-		t.wait("another job has this id, and was there first")
-		t.supersede()
+		t.overruled(ev)
 	case t.Verdict != nil:
 		if decided != nil && !decided.same(t.Verdict) {
 			t.supersede()
 		}
 	case t.isAuthority() && winner != nil:
+		t.stopAll("another owner's result came first", ev.At)
 		t.wait(heldForInputs) // else it had been adopted
 	case winner != nil:
 		t.stopAll("another owner's result came first", ev.At)
@@ -27,6 +26,15 @@ func (t *turn) merged(ev Merged) {
 	case t.live() == 0:
 		t.wait(standsBy)
 	}
+}
+
+// overruled is for an owner whose client sent another job under the same id than the one that counts.
+func (t *turn) overruled(ev Merged) {
+	t.stopAll("another job has this id", ev.At)
+	if t.Verdict == nil {
+		t.wait("another job has this id, and was there first")
+	}
+	t.supersede()
 }
 
 const standsBy = "stands by: another owner acts"
@@ -42,9 +50,11 @@ func (t *turn) supersede() {
 
 // act takes over what other owners have under way, and goes on with what nobody has.
 func (t *turn) act(ev Merged) {
-	stood := t.Waiting == standsBy
+	idle := t.live() == 0 && (t.Waiting == standsBy || t.Waiting == "")
 	t.adoptWork()
 	ended := t.followOthers()
+	t.weighDowns()
+	t.dropOutdated(ev.At)
 	t.conclude(ev.At)
 	switch {
 	case t.Verdict != nil:
@@ -53,9 +63,9 @@ func (t *turn) act(ev Merged) {
 		if t.wanted() > 0 {
 			t.do(Requeue{})
 		}
-	case stood || ended != "":
+	case idle || ended != "":
 		t.goOn(ev.At, firstNonEmpty(ended, "this owner acts again"))
-	case t.wanted() == 0:
+	case t.wanted() == 0 && !t.Backoff:
 		t.rest(ev.At, firstNonEmpty(t.Waiting, "nothing is left to try"))
 	}
 }
@@ -81,12 +91,14 @@ func (t *turn) adoptWork() {
 			}
 		}
 		for _, c := range o.Candidates {
-			t.keep(c)
+			if !t.refutes(t.inputsOf(c.Attempt)) {
+				t.keep(c)
+			}
 		}
 	}
 }
 
-// followOthers ends adopted attempts that have ended for another owner who has them under the same lease or a later one, and says why.
+// followOthers ends attempts that have ended for another owner, who knows better, and says why.
 func (t *turn) followOthers() (ended string) {
 	for i := range t.job.Tenures {
 		o := &t.job.Tenures[i]
@@ -95,7 +107,7 @@ func (t *turn) followOthers() (ended string) {
 		}
 		for _, b := range o.Attempts {
 			k := t.attempt(b.Name)
-			if k < 0 || b.State.Live() || !t.Attempts[k].State.Live() || b.Lease < t.Attempts[k].Lease {
+			if k < 0 || b.State.Live() || !t.Attempts[k].State.Live() || !knowsBetter(o.Owner, b, t.Attempts[k]) {
 				continue
 			}
 			t.move(k, b.State, b.Note, b.Ended)
@@ -105,4 +117,18 @@ func (t *turn) followOthers() (ended string) {
 		}
 	}
 	return ended
+}
+
+// knowsBetter says that owner's version b of an attempt is newer than a: the executor was last its broker's to watch. Who named the attempt
+// is believed under the same lease; what others, who adopted it, say under that is a guess.
+func knowsBetter(owner Ownership, b, a Attempt) bool {
+	return b.Lease > a.Lease || (b.Lease == a.Lease && b.Name.Owner == owner)
+}
+
+// weighDowns counts anew which executors went down under the job, now that other owners' reports and reprieves came in.
+func (t *turn) weighDowns() {
+	if q := len(t.job.downs()) >= MaxDowns; q != t.Quarantined {
+		t.touch()
+		t.Quarantined = q
+	}
 }
