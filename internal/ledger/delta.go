@@ -69,8 +69,9 @@ func (d *Delta) Next(maxBytes int) (Part, bool) {
 //
 // Let w = o:s be a write to record R, with from < s <= mark <= upto, of a sender whose vector is sound. Then R was forgotten, and nothing is
 // missing; or the sender has R with a newest write o:e of o, e >= s. If the receiver said it has o:e, it has w: newest includes older. Else R
-// is in the plan. If it was sent, the receiver has w. If not, either o created R, at o:c above from: then o:c is the first write of o to R
-// ever, so c <= s, but the mark is below c. Or the first write of o to R is not known, and the mark is from, below s. So w is not missing.
+// is in the plan. If it was sent, the receiver has w, or more, or refused it as forgotten. If not, either o created R, at o:c: then o:c is the
+// first write of o to R ever, so c <= s, but the mark is below c. Or the first write of o to R is not known, and the mark is from, below s.
+// So w is not missing. Which of several creations R goes by at the sender does not matter: each was the first write of its own origin.
 func (d *Delta) marks() (from, marks Vector) {
 	for _, id := range d.order {
 		l := d.limits[id]
@@ -100,7 +101,7 @@ func (d *Delta) limit(lacks func(mark) bool) {
 			l := &d.limits[m.origin]
 			switch {
 			case l.upto <= l.from || !lacks(m):
-			case m.origin == it.version.creator && it.version.created > l.from:
+			case m.origin == it.version.creator:
 				it.next, it.least = l.chain, it.version.created
 				if l.chain > 0 {
 					it.least = min(it.least, d.items[l.chain-1].least)

@@ -128,8 +128,9 @@ func (r *Replica) noticeHorizon(rec Record) {
 	}
 }
 
-// Forgotten is told by a peer that refused the record of key. If this replica is behind, or the record has ended, it is let go here too, and
-// Forgotten says so. Otherwise the peer lost it, and is to be repaired.
+// Forgotten hears that a peer that is not behind refused the record of key. If this replica is behind, or the record has ended, it is let go
+// here too, and Forgotten says so. Otherwise this replica may have been away without knowing it yet, or the peer lost the record: the horizon
+// or the audit will tell, and until then it stays.
 func (r *Replica) Forgotten(key Key) bool {
 	c := r.cell(key)
 	if c == nil || (!r.behind && !c.version.ended) {

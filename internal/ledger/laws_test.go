@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"pgregory.net/rapid"
-
 )
 
 // write is what a world remembers of a Put.
@@ -23,7 +22,7 @@ type world struct {
 	clocks    []int
 	pushed    []Vector
 	named     []int // journals each place has had
-	lanes     map[string]uint64
+	backups   []*Replica
 	writes    []write
 	forgotten map[Key]bool
 	horizons  bool
@@ -41,7 +40,9 @@ func newWorld(t *rapid.T, horizons bool) *world {
 
 func journalName(place, n int) string { return fmt.Sprint(string(rune('a'+place)), n) }
 
-func (w *world) draw(from, to int, label string) int { return rapid.IntRange(from, to).Draw(w.T, label) }
+func (w *world) draw(from, to int, label string) int {
+	return rapid.IntRange(from, to).Draw(w.T, label)
+}
 
 // run lets things happen, and after each checks that every vector is true.
 func (w *world) run() {
@@ -53,7 +54,7 @@ func (w *world) run() {
 
 func (w *world) step(i int) {
 	r := w.replicas[i]
-	switch w.draw(0, 9, "do") {
+	switch w.draw(0, 10, "do") {
 	case 0, 1, 2:
 		w.put(i)
 	case 3, 4:
@@ -68,6 +69,8 @@ func (w *world) step(i int) {
 		w.moveHorizon(i)
 	case 9:
 		w.note(r.ApplyHorizon())
+	case 10:
+		w.rollBack(i)
 	}
 }
 
@@ -155,16 +158,34 @@ func (w *world) restart(i int) {
 	}
 	r := New(journal, incarnation)
 	if !blank {
-		for _, kind := range []Kind{Job, Horizon} {
-			for rec := range old.All(kind) {
-				r.Restore(rec)
-			}
-		}
-		r.Adopt(old.Vector())
-		r.SetBehind(old.Behind())
-		w.note(r.ApplyHorizon())
+		w.note(w.reopen(old, r))
 	}
 	w.replicas[i], w.pushed[i] = r, Vector{}
+}
+
+// rollBack gives a broker the disk that another, or itself, had earlier. It goes on as a journal of its own.
+func (w *world) rollBack(i int) {
+	if len(w.backups) == 0 || w.draw(0, 1, "backup") == 1 {
+		r := New("backup", 1)
+		w.note(w.reopen(w.replicas[i], r))
+		w.backups = append(w.backups, r)
+		return
+	}
+	w.named[i]++
+	r := New(journalName(i, w.named[i]), 1)
+	w.note(w.reopen(w.backups[w.draw(0, len(w.backups)-1, "which")], r))
+	w.replicas[i], w.pushed[i] = r, Vector{}
+}
+
+func (w *world) reopen(disk, r *Replica) []Key {
+	for _, kind := range []Kind{Job, Horizon} {
+		for rec := range disk.All(kind) {
+			r.Restore(rec)
+		}
+	}
+	r.Adopt(disk.Vector())
+	r.SetBehind(disk.Behind())
+	return r.ApplyHorizon()
 }
 
 func (w *world) moveHorizon(i int) {
@@ -180,8 +201,7 @@ func (w *world) moveHorizon(i int) {
 		return // not heard for long itself
 	}
 	w.clocks[i]++
-	rec := r.SetHorizon(HorizonState{v, at(w.clocks[i])}, at(w.clocks[i]))
-	_ = rec
+	r.SetHorizon(HorizonState{v, at(w.clocks[i])}, at(w.clocks[i]))
 }
 
 func (w *world) note(gone []Key) {
@@ -230,13 +250,44 @@ func (w *world) exchange(from, to *Replica) {
 		var p Part
 		p, more = d.Next(100)
 		for _, rec := range p.Records {
-			if _, outcome := to.Merge(rec, false); outcome == Refused && !from.Forgotten(rec.Key) {
-				to.Merge(rec, true)
-			}
+			w.give(from, to, rec, false)
 		}
 		to.TakeMarks(p.From, p.Marks)
 	}
 	w.note(to.ApplyHorizon())
+}
+
+// give brings a record from one to another, who says so if it forgot it.
+func (w *world) give(from, to *Replica, rec Record, repair bool) {
+	if _, outcome := to.Merge(rec, repair); outcome == Refused && !to.Behind() {
+		from.Forgotten(rec.Key)
+	}
+}
+
+// audit compares two that know the same and gives each what it lacks.
+func (w *world) audit(a, b *Replica) {
+	for i := range Ranges {
+		if a.Range(i) == b.Range(i) {
+			continue
+		}
+		differ, lacking, extra := Compare(a.Sums(i), b.Sums(i))
+		w.repair(a, b, slices.Concat(differ, extra))
+		w.repair(b, a, slices.Concat(differ, lacking))
+	}
+	switch {
+	case !a.Behind():
+		b.SetBehind(false)
+	case !b.Behind():
+		a.SetBehind(false)
+	}
+}
+
+func (w *world) repair(from, to *Replica, keys []Key) {
+	for _, k := range keys {
+		if rec, ok := from.Get(k); ok {
+			w.give(from, to, rec, !from.Behind() || to.Behind())
+		}
+	}
 }
 
 func (w *world) checkEqual() {
@@ -283,3 +334,22 @@ func TestNothingIsLostWhateverIsCut(t *testing.T) {
 	})
 }
 
+// Records are forgotten while others are away, come back behind, or start blank; in the end all hold the same again (SYNC-8), and what nobody
+// ended was not forgotten.
+func TestForgettingEndsInAgreement(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld(t, true)
+		w.run()
+		w.heal()
+		for range 2 {
+			for i, a := range w.replicas {
+				for _, b := range w.replicas[:i] {
+					w.audit(a, b)
+				}
+			}
+			w.heal()
+		}
+		w.checkVectors()
+		w.checkEqual()
+	})
+}
