@@ -1,9 +1,9 @@
 package sim
 
 import (
-	"fmt"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
