@@ -308,7 +308,7 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.lose(ctx, e, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
 	b.endRetention(ctx, now)
-	b.expireOffers(now)
+	b.expireOffers(ctx, now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)
 	b.watchOwners(ctx, now)

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -56,6 +57,9 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 // slotRequest holds a slot for a peer's job, if there is one that no job of ours waits for. Silence is the answer if not: it is asked again.
 func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	id := job.ID(msg.GetJob())
+	if j, ok := b.job(id); ok && owned(j, b.journal) {
+		return // it is here already
+	}
 	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
 	copy(d.Module[:], msg.GetModule())
 	e, err := b.crew.choose(d)
@@ -82,11 +86,12 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	b.schedule(ctx)
 }
 
-func (b *Broker) expireOffers(now time.Time) {
-	for id, until := range b.offers {
-		if now.After(until) {
+func (b *Broker) expireOffers(ctx actor.Context, now time.Time) {
+	for _, id := range slices.Sorted(maps.Keys(b.offers)) {
+		if now.After(b.offers[id]) {
 			delete(b.offers, id)
 			b.crew.unreserve(id)
+			b.enqueue(ctx, id) // if it has become ours meanwhile
 		}
 	}
 	for id, at := range b.asked {

@@ -145,7 +145,9 @@ func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state 
 
 // commitActive writes down what a supervisor decided, and then does what follows for executors; the supervisor does the rest.
 func (b *Broker) commitActive(ctx actor.Context, c *commit) {
-	b.commit(ctx, c.job)
+	if c.news {
+		b.commit(ctx, c.job)
+	}
 	supervisor := ctx.Sender()
 	b.hold(func() {
 		b.perform(ctx, c.job.ID, c.effects)
@@ -220,8 +222,7 @@ func (b *Broker) applyWith(ctx actor.Context, id job.ID, ev job.Event) {
 		b.log.Debug("event refused", "job", id, "err", err)
 		return
 	}
-	before, _ := j.Tenure(mine)
-	if after, _ := next.Tenure(mine); after.Rev != before.Rev || (next.Cancel == nil) != (j.Cancel == nil) {
+	if changedBy(j, next, mine) {
 		b.commit(ctx, next)
 	}
 	b.hold(func() { b.perform(ctx, id, effects) })

@@ -77,14 +77,26 @@ func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 		s.retireIfIdle(ctx)
 		return
 	}
+	news := changedBy(s.job, next, s.self)
 	s.job = next
-	s.pending++
 	for _, e := range effects {
 		if d, ok := e.(job.Deploy); ok {
 			s.deploy(ctx, d.Attempt)
 		}
 	}
-	ctx.Request(ctx.Parent(), &commit{next, effects})
+	if !news && len(effects) == 0 {
+		s.retireIfIdle(ctx)
+		return
+	}
+	s.pending++
+	ctx.Request(ctx.Parent(), &commit{next, news, effects})
+}
+
+// changedBy says whether an owner's event changed what a record says.
+func changedBy(before, after job.Job, owner job.Ownership) bool {
+	was, _ := before.Tenure(owner)
+	is, _ := after.Tenure(owner)
+	return was.Rev != is.Rev || (before.Cancel == nil) != (after.Cancel == nil)
 }
 
 // perform does the effects that concern nobody but this actor.
