@@ -207,9 +207,13 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 	case *messages.SlotReserved:
 		b.slotReserved(ctx, msg)
 	case *messages.HearRequest:
-		ctx.Respond(&messages.HearResponse{Journal: msg.GetJournal(), Hears: b.reaches(msg.GetJournal())})
+		ctx.Request(ctx.Sender(), &messages.HearResponse{Journal: msg.GetJournal(), Hears: b.reaches(msg.GetJournal())})
 	case *messages.HearResponse:
 		b.owners.answered(msg.GetJournal(), msg.GetHears(), b.Now())
+	case *messages.HeldRequest:
+		b.heldRequest(ctx, msg)
+	case *messages.HeldResponse:
+		b.heldResponse(ctx, msg)
 	case *messages.ForwardResult:
 		b.resultForwarded(ctx, msg)
 	case *messages.Relay:

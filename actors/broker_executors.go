@@ -46,6 +46,7 @@ func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs
 		}
 		byJob[n.Job] = append(byJob[n.Job], held)
 	}
+	m.carried = maps.Clone(byJob)
 	for _, id := range slices.Sorted(maps.Keys(byJob)) {
 		b.reportedJob(ctx, m, id, byJob[id])
 	}
@@ -57,7 +58,6 @@ func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job
 	_, ours := j.Last(b.journal)
 	switch {
 	case !ours && v == nil: // it goes on for an owner elsewhere, or for whoever takes over
-		m.carried[id] = held
 	case known && ours:
 		b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 	case known && v != nil:
@@ -71,7 +71,6 @@ func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job
 func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
 	for _, m := range b.crew.sorted() {
 		if held, ok := m.carried[id]; ok {
-			delete(m.carried, id)
 			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 		}
 	}
@@ -99,6 +98,9 @@ func (b *Broker) attemptStarted(ctx actor.Context, msg *messages.AttemptStarted)
 func (b *Broker) attemptDeclined(ctx actor.Context, msg *messages.AttemptDeclined) {
 	b.hear(ctx)
 	n := messages.AttemptFromWire(msg.GetAttempt())
+	if m := b.crew.members[ctx.Sender().Address]; m != nil {
+		m.done(n)
+	}
 	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: msg.GetReason(), At: b.hybrid()})
 }
 
@@ -118,6 +120,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	m := b.hear(ctx)
 	party := executor
 	if m != nil {
+		m.done(messages.AttemptFromWire(msg.GetAttempt()))
 		m.Window = int(msg.GetWindow())
 		party = m.party()
 		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok && len(m.Warm) < maxWarm {

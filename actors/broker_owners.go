@@ -39,11 +39,12 @@ type owners struct {
 // suspicion is what others said of a broker that is out of reach.
 type suspicion struct{ asked, vouched time.Time }
 
-// orphan is an attempt of ours at an executor that is home elsewhere, or nowhere.
+// orphan is an attempt that counts as under way, without this broker knowing it from its executor.
 type orphan struct {
 	executor string
 	lease    uint64
 	since    time.Time
+	asked    time.Time
 }
 
 func newOwners() owners {
@@ -285,32 +286,55 @@ func (b *Broker) applyMerged(ctx actor.Context, j job.Job) {
 	b.enqueue(ctx, j.ID)
 }
 
-// watchOrphans declares attempts lost that no broker in reach speaks for: their executors are home to nobody, or began another life.
+// watchOrphans looks after attempts that this broker did not deploy in this life: those of executors at home here must be in their hands, those of
+// others must be known to a broker in reach.
 func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 	for _, n := range sortedNames(b.owners.orphans) {
 		o := b.owners.orphans[n]
+		m := b.crew.members[o.executor]
 		node, known := b.node(o.executor)
 		switch {
-		case b.crew.members[o.executor] != nil:
-			delete(b.owners.orphans, n) // it reported
+		case m != nil && m.has(n):
+			delete(b.owners.orphans, n)
+		case m != nil:
+			b.disown(ctx, n, "its executor does not have it")
 		case known && node.Life > o.lease:
-			b.loseOrphan(ctx, n, o, "its executor began another life")
+			b.disown(ctx, n, "its executor began another life")
 		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home):
-			o.since = now
-			b.owners.orphans[n] = o
+			b.askHome(ctx, n, o, node.Home, now)
 		case now.Sub(o.since) > b.LeaseTimeout:
-			b.loseOrphan(ctx, n, o, "no broker in reach hears its executor")
+			b.disown(ctx, n, "no broker in reach hears its executor")
 		}
 	}
 }
 
-func (b *Broker) loseOrphan(ctx actor.Context, n job.Name, o orphan, why string) {
-	delete(b.owners.orphans, n)
-	lease := o.lease
-	if node, ok := b.node(o.executor); ok {
-		lease = max(lease, node.Lease)
+// askHome asks the broker that is home to an executor whether that has an attempt in hand.
+func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, now time.Time) {
+	o.since = now
+	if now.Sub(o.asked) >= askOwners {
+		o.asked = now
+		ctx.Request(b.peers[home].pid, &messages.HeldRequest{Executor: o.executor, Attempt: messages.AttemptToWire(n)})
 	}
-	b.applyIfKnown(ctx, n.Job, job.ExecutorLost{Executor: o.executor, Lease: lease, Reason: why, At: b.hybrid()})
+	b.owners.orphans[n] = o
+}
+
+func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
+	if m, ok := b.crew.members[msg.GetExecutor()]; ok {
+		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(messages.AttemptFromWire(msg.GetAttempt()))})
+	}
+}
+
+func (b *Broker) heldResponse(ctx actor.Context, msg *messages.HeldResponse) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
+	if _, ok := b.owners.orphans[n]; ok && !msg.GetHeld() {
+		b.disown(ctx, n, "its executor does not have it")
+	}
+}
+
+// disown gives up an attempt of which nobody knows any more. It costs the job nothing.
+func (b *Broker) disown(ctx actor.Context, n job.Name, why string) {
+	delete(b.owners.orphans, n)
+	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: why, At: b.hybrid()})
 }
 
 // reachesNode says whether a broker is heard, whatever journal it writes.
@@ -343,12 +367,14 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	}
 }
 
-// orphaned watches attempts whose executors are not home here.
+// orphaned watches the attempts under way that this broker did not deploy in this life, or whose executors are not home here.
 func (b *Broker) orphaned(t job.Tenure) {
 	for _, a := range t.Attempts {
 		_, watched := b.owners.orphans[a.Name]
+		m := b.crew.members[a.Executor]
+		own := a.Name.Owner.Journal == b.journal && a.Name.Incarnation == b.Incarnation
 		switch {
-		case !a.State.Live() || b.crew.members[a.Executor] != nil:
+		case !a.State.Live() || (m != nil && (own || m.has(a.Name))):
 			delete(b.owners.orphans, a.Name)
 		case !watched:
 			b.owners.orphans[a.Name] = orphan{executor: a.Executor, lease: a.Lease, since: b.Now()}

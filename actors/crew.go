@@ -21,7 +21,7 @@ type member struct {
 	lease      uint64
 	life       uint64 // its incarnation
 	heard      time.Time
-	carried    map[job.ID][]job.Held // what it had in hand when it came, for jobs of others
+	carried    map[job.ID][]job.Held // what it had in hand when it came, and has not brought a result of
 	reserved   map[job.ID]bool       // slots promised to jobs whose attempt is not named yet
 	live       map[job.Name]bool     // attempts under way
 	reconnects Timer                 // runs while the connection is gone
@@ -185,5 +185,19 @@ func (m *member) stopReconnect() {
 	if m.reconnects != nil {
 		m.reconnects.Stop()
 		m.reconnects = nil
+	}
+}
+
+// has says whether the executor said when it came that it has an attempt in hand, and has not brought a result since.
+func (m *member) has(n job.Name) bool {
+	return slices.ContainsFunc(m.carried[n.Job], func(h job.Held) bool { return h.Name == n })
+}
+
+// done notes that the executor is through with an attempt.
+func (m *member) done(n job.Name) {
+	if left := slices.DeleteFunc(slices.Clone(m.carried[n.Job]), func(h job.Held) bool { return h.Name == n }); len(left) > 0 {
+		m.carried[n.Job] = left
+	} else {
+		delete(m.carried, n.Job)
 	}
 }

@@ -92,6 +92,8 @@ var wire = []entry{
 	43: {&SyncSums{}, broker, []string{SyncActor}},
 	44: {&SyncWant{}, broker, []string{SyncActor}},
 	45: {&SyncRepair{}, broker, []string{SyncActor}},
+	46: {&HeldRequest{}, broker, []string{BrokerActor}},
+	47: {&HeldResponse{}, broker, []string{BrokerActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

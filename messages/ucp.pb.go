@@ -2551,6 +2551,112 @@ func (x *HearResponse) GetHears() bool {
 	return false
 }
 
+// HeldRequest asks the broker that is home to an executor whether that has an attempt in hand.
+type HeldRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Executor      string                 `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Attempt       *AttemptName           `protobuf:"bytes,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldRequest) Reset() {
+	*x = HeldRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldRequest) ProtoMessage() {}
+
+func (x *HeldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
+func (*HeldRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *HeldRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *HeldRequest) GetAttempt() *AttemptName {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+// HeldResponse answers it; a broker that is not home to the executor says nothing.
+type HeldResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Held          bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldResponse) Reset() {
+	*x = HeldResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldResponse) ProtoMessage() {}
+
+func (x *HeldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldResponse.ProtoReflect.Descriptor instead.
+func (*HeldResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *HeldResponse) GetAttempt() *AttemptName {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *HeldResponse) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
 // ForwardResult brings a result to the broker that acts for the job, from one that does not.
 type ForwardResult struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2563,7 +2669,7 @@ type ForwardResult struct {
 
 func (x *ForwardResult) Reset() {
 	*x = ForwardResult{}
-	mi := &file_messages_ucp_proto_msgTypes[38]
+	mi := &file_messages_ucp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2575,7 +2681,7 @@ func (x *ForwardResult) String() string {
 func (*ForwardResult) ProtoMessage() {}
 
 func (x *ForwardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[38]
+	mi := &file_messages_ucp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2588,7 +2694,7 @@ func (x *ForwardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardResult.ProtoReflect.Descriptor instead.
 func (*ForwardResult) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{38}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ForwardResult) GetExecutor() string {
@@ -2624,7 +2730,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2636,7 +2742,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2649,7 +2755,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *Relay) GetExecutor() string {
@@ -2683,7 +2789,7 @@ type SyncPing struct {
 
 func (x *SyncPing) Reset() {
 	*x = SyncPing{}
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2801,7 @@ func (x *SyncPing) String() string {
 func (*SyncPing) ProtoMessage() {}
 
 func (x *SyncPing) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +2814,7 @@ func (x *SyncPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPing.ProtoReflect.Descriptor instead.
 func (*SyncPing) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SyncPing) GetHash() uint64 {
@@ -2734,7 +2840,7 @@ type SyncVector struct {
 
 func (x *SyncVector) Reset() {
 	*x = SyncVector{}
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2746,7 +2852,7 @@ func (x *SyncVector) String() string {
 func (*SyncVector) ProtoMessage() {}
 
 func (x *SyncVector) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2759,7 +2865,7 @@ func (x *SyncVector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncVector.ProtoReflect.Descriptor instead.
 func (*SyncVector) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SyncVector) GetKnowledge() []byte {
@@ -2824,7 +2930,7 @@ type SyncTaken struct {
 
 func (x *SyncTaken) Reset() {
 	*x = SyncTaken{}
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2836,7 +2942,7 @@ func (x *SyncTaken) String() string {
 func (*SyncTaken) ProtoMessage() {}
 
 func (x *SyncTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2849,7 +2955,7 @@ func (x *SyncTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
 func (*SyncTaken) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SyncTaken) GetRound() uint64 {
@@ -2898,7 +3004,7 @@ type SyncDelta struct {
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3016,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3029,7 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SyncDelta) GetRound() uint64 {
@@ -3000,7 +3106,7 @@ type SyncForgotten struct {
 
 func (x *SyncForgotten) Reset() {
 	*x = SyncForgotten{}
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3118,7 @@ func (x *SyncForgotten) String() string {
 func (*SyncForgotten) ProtoMessage() {}
 
 func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3131,7 @@ func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncForgotten.ProtoReflect.Descriptor instead.
 func (*SyncForgotten) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SyncForgotten) GetJobs() []string {
@@ -3052,7 +3158,7 @@ type SyncAudit struct {
 
 func (x *SyncAudit) Reset() {
 	*x = SyncAudit{}
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3064,7 +3170,7 @@ func (x *SyncAudit) String() string {
 func (*SyncAudit) ProtoMessage() {}
 
 func (x *SyncAudit) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3077,7 +3183,7 @@ func (x *SyncAudit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAudit.ProtoReflect.Descriptor instead.
 func (*SyncAudit) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SyncAudit) GetRanges() []uint64 {
@@ -3100,7 +3206,7 @@ type SyncSums struct {
 
 func (x *SyncSums) Reset() {
 	*x = SyncSums{}
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3112,7 +3218,7 @@ func (x *SyncSums) String() string {
 func (*SyncSums) ProtoMessage() {}
 
 func (x *SyncSums) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3125,7 +3231,7 @@ func (x *SyncSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncSums.ProtoReflect.Descriptor instead.
 func (*SyncSums) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SyncSums) GetRange() uint32 {
@@ -3167,7 +3273,7 @@ type SyncWant struct {
 
 func (x *SyncWant) Reset() {
 	*x = SyncWant{}
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3179,7 +3285,7 @@ func (x *SyncWant) String() string {
 func (*SyncWant) ProtoMessage() {}
 
 func (x *SyncWant) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3192,7 +3298,7 @@ func (x *SyncWant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncWant.ProtoReflect.Descriptor instead.
 func (*SyncWant) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SyncWant) GetKinds() []uint32 {
@@ -3221,7 +3327,7 @@ type SyncRepair struct {
 
 func (x *SyncRepair) Reset() {
 	*x = SyncRepair{}
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3233,7 +3339,7 @@ func (x *SyncRepair) String() string {
 func (*SyncRepair) ProtoMessage() {}
 
 func (x *SyncRepair) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3246,7 +3352,7 @@ func (x *SyncRepair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRepair.ProtoReflect.Descriptor instead.
 func (*SyncRepair) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SyncRepair) GetRecords() []byte {
@@ -3480,7 +3586,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\">\n" +
 	"\fHearResponse\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
-	"\x05hears\x18\x02 \x01(\bR\x05hears\"o\n" +
+	"\x05hears\x18\x02 \x01(\bR\x05hears\"U\n" +
+	"\vHeldRequest\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
+	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
+	"\fHeldResponse\x12*\n" +
+	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"o\n" +
 	"\rForwardResult\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x14\n" +
 	"\x05party\x18\x02 \x01(\tR\x05party\x12,\n" +
@@ -3547,7 +3659,7 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 53)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
@@ -3588,32 +3700,34 @@ var file_messages_ucp_proto_goTypes = []any{
 	(*SlotReserved)(nil),       // 36: ucp.SlotReserved
 	(*HearRequest)(nil),        // 37: ucp.HearRequest
 	(*HearResponse)(nil),       // 38: ucp.HearResponse
-	(*ForwardResult)(nil),      // 39: ucp.ForwardResult
-	(*Relay)(nil),              // 40: ucp.Relay
-	(*SyncPing)(nil),           // 41: ucp.SyncPing
-	(*SyncVector)(nil),         // 42: ucp.SyncVector
-	(*SyncTaken)(nil),          // 43: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 44: ucp.SyncDelta
-	(*SyncForgotten)(nil),      // 45: ucp.SyncForgotten
-	(*SyncAudit)(nil),          // 46: ucp.SyncAudit
-	(*SyncSums)(nil),           // 47: ucp.SyncSums
-	(*SyncWant)(nil),           // 48: ucp.SyncWant
-	(*SyncRepair)(nil),         // 49: ucp.SyncRepair
-	nil,                        // 50: ucp.JobChanged.NamesEntry
-	nil,                        // 51: ucp.NodeInfo.LabelsEntry
-	nil,                        // 52: ucp.Capabilities.LabelsEntry
-	nil,                        // 53: ucp.SlotRequest.LabelsEntry
+	(*HeldRequest)(nil),        // 39: ucp.HeldRequest
+	(*HeldResponse)(nil),       // 40: ucp.HeldResponse
+	(*ForwardResult)(nil),      // 41: ucp.ForwardResult
+	(*Relay)(nil),              // 42: ucp.Relay
+	(*SyncPing)(nil),           // 43: ucp.SyncPing
+	(*SyncVector)(nil),         // 44: ucp.SyncVector
+	(*SyncTaken)(nil),          // 45: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 46: ucp.SyncDelta
+	(*SyncForgotten)(nil),      // 47: ucp.SyncForgotten
+	(*SyncAudit)(nil),          // 48: ucp.SyncAudit
+	(*SyncSums)(nil),           // 49: ucp.SyncSums
+	(*SyncWant)(nil),           // 50: ucp.SyncWant
+	(*SyncRepair)(nil),         // 51: ucp.SyncRepair
+	nil,                        // 52: ucp.JobChanged.NamesEntry
+	nil,                        // 53: ucp.NodeInfo.LabelsEntry
+	nil,                        // 54: ucp.Capabilities.LabelsEntry
+	nil,                        // 55: ucp.SlotRequest.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	50, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	52, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
 	6,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
 	15, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	51, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	53, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	52, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	54, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
 	24, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
 	24, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
@@ -3624,15 +3738,17 @@ var file_messages_ucp_proto_depIdxs = []int32{
 	1,  // 16: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
 	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
 	1,  // 18: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	53, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
-	32, // 20: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
-	33, // 21: ucp.Relay.answer:type_name -> ucp.ResultAnswered
-	34, // 22: ucp.Relay.stop:type_name -> ucp.StopAttempt
-	23, // [23:23] is the sub-list for method output_type
-	23, // [23:23] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	55, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	1,  // 20: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
+	1,  // 21: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
+	32, // 22: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
+	33, // 23: ucp.Relay.answer:type_name -> ucp.ResultAnswered
+	34, // 24: ucp.Relay.stop:type_name -> ucp.StopAttempt
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_messages_ucp_proto_init() }
@@ -3646,7 +3762,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   53,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
