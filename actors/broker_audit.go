@@ -33,7 +33,8 @@ func (b *Broker) audited(ctx actor.Context, msg *audited) {
 			continue
 		}
 		b.scrub(i)
-		b.hold(func() { ctx.Send(b.sync, &sumsReady{msg.peer, i, b.sums(i)}) })
+		told := &sumsReady{msg.peer, i, b.sums(i)}
+		b.hold(func() { ctx.Send(b.sync, told) })
 		return
 	}
 }

@@ -120,21 +120,28 @@ func (b *Broker) dotOf(key ledger.Key) ledger.Dot {
 
 // acknowledge answers a client once its job is on disk here and at one more broker, or says that it is here alone (JOB-1).
 func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
+	ack := b.acknowledgement(id, client)
 	if !b.durable() {
-		b.acknowledged(ctx, id, client, 0)
+		ack.send(ctx, 0)
 		return
 	}
+	dot := b.dotOf(jobKey(id))
 	b.hold(func() {
 		until := b.Now().Add(ackPatience)
 		if !b.anyBrokerInReach() {
 			until = b.Now()
 		}
-		b.whenHeld(b.dotOf(jobKey(id)), until, func(confirmed bool) {
-			if confirmed {
-				b.acknowledged(ctx, id, client, 2)
-				return
+		b.whenHeld(dot, until, func(confirmed bool) {
+			if confirmed && b.alone(id) {
+				b.apply(ctx, id, job.Acknowledged{Disks: 2}) // more than was told before
+			} else if !confirmed {
+				b.apply(ctx, id, job.Acknowledged{Disks: 1}) // the promise is written down before it is made
 			}
-			b.acknowledgeAlone(ctx, id, client)
+			disks := uint32(1)
+			if confirmed {
+				disks = 2
+			}
+			b.hold(func() { ack.send(ctx, disks) })
 		})
 		if !b.anyBrokerInReach() {
 			b.expireHolders(b.Now().Add(1))
@@ -142,18 +149,29 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 	})
 }
 
-// acknowledgeAlone writes down that one disk is all that was promised, before the promise.
-func (b *Broker) acknowledgeAlone(ctx actor.Context, id job.ID, client *actor.PID) {
-	b.apply(ctx, id, job.Acknowledged{Disks: 1})
-	b.hold(func() { b.acknowledged(ctx, id, client, 1) })
+// alone says whether a client was told that the job is on this disk only.
+func (b *Broker) alone(id job.ID) bool {
+	j, _ := b.job(id)
+	mine, ok := j.Mine(b.journal)
+	t, _ := j.Tenure(mine)
+	return ok && t.Single
 }
 
-func (b *Broker) acknowledged(ctx actor.Context, id job.ID, client *actor.PID, disks uint32) {
-	rec, ok := b.replica.Get(jobKey(id))
-	if !ok {
-		return
-	}
-	ctx.Send(client, &messages.JobSubmitted{Job: string(id), Durability: disks, Session: sessionOf(rec.Writes, b.hybrid())})
+// acknowledgement is what a client is told when its job is safe. It is put together when the job is written: its session must not tell of later
+// writes, which a crash may take back.
+type acknowledgement struct {
+	id      job.ID
+	client  *actor.PID
+	session []byte
+}
+
+func (b *Broker) acknowledgement(id job.ID, client *actor.PID) acknowledgement {
+	rec, _ := b.replica.Get(jobKey(id))
+	return acknowledgement{id, client, sessionOf(rec.Writes, b.hybrid())}
+}
+
+func (a acknowledgement) send(ctx actor.Context, disks uint32) {
+	ctx.Send(a.client, &messages.JobSubmitted{Job: string(a.id), Durability: disks, Session: a.session})
 }
 
 // final says whether the decision on a job is on as many disks as its acknowledgement said, and so never changes (JOB-7). A decision of another

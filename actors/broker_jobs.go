@@ -87,8 +87,8 @@ func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 	if _, mine := j.Mine(b.journal); mine {
 		b.acknowledge(ctx, s.id, ctx.Sender())
 	} else {
-		client := ctx.Sender()
-		b.hold(func() { b.acknowledged(ctx, s.id, client, b.copies()) })
+		ack := b.acknowledgement(s.id, ctx.Sender())
+		b.hold(func() { ack.send(ctx, b.copies()) })
 	}
 	b.moved(ctx, j)
 }

@@ -13,7 +13,8 @@ import (
 
 // summarize tells the sync actor what a ping says: equal hashes are equal ledgers.
 func (b *Broker) summarize(ctx actor.Context) {
-	b.hold(func() { ctx.Send(b.sync, &summary{b.replica.Hash()}) })
+	told := &summary{b.replica.Hash()}
+	b.hold(func() { ctx.Send(b.sync, told) })
 }
 
 // pinged answers a peer whose ledger differs with what this one knows.
@@ -42,12 +43,11 @@ func (b *Broker) caughtUp(_ *peerBroker) {
 
 // tellKnowledge has a peer told what this broker has on disk.
 func (b *Broker) tellKnowledge(ctx actor.Context, msg vectorRequest) {
-	b.hold(func() {
-		ctx.Send(b.sync, &vectorReady{msg.peer, &messages.SyncVector{
-			Knowledge: b.replica.Seen().Append(nil), Answer: msg.answer, Journal: b.journal, Incarnation: b.Incarnation,
-			Root: b.replica.Root(), Horizon: b.replica.Horizon().Append(nil), Behind: b.replica.Behind(),
-		}})
-	})
+	told := &vectorReady{msg.peer, &messages.SyncVector{
+		Knowledge: b.replica.Seen().Append(nil), Answer: msg.answer, Journal: b.journal, Incarnation: b.Incarnation,
+		Root: b.replica.Root(), Horizon: b.replica.Horizon().Append(nil), Behind: b.replica.Behind(),
+	}}
+	b.hold(func() { ctx.Send(b.sync, told) })
 }
 
 // vectorTold hears what a peer knows and sends what it lacks.
@@ -81,9 +81,8 @@ func equalVectors(v, w ledger.Vector) bool { return v.CoversAll(w) && w.CoversAl
 
 // pushTo has a peer sent what was written here since it was sent something last.
 func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
-	b.hold(func() {
-		ctx.Send(b.sync, &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from), own: b.replica.Own()})
-	})
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from), own: b.replica.Own()}
+	b.hold(func() { ctx.Send(b.sync, ready) })
 }
 
 // merge takes in a part of what a peer sent, and answers for it once it is on disk.
@@ -112,14 +111,14 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 			b.applyHorizon(ctx)
 		}
 	}
+	told := &merged{
+		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
+		refused: refused, horizon: b.replica.Horizon(),
+	}
 	b.hold(func() {
-		if b.fenced(m.journal) {
-			return
+		if !b.fenced(m.journal) {
+			ctx.Send(b.sync, told)
 		}
-		ctx.Send(b.sync, &merged{
-			peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
-			refused: refused, horizon: b.replica.Horizon(),
-		})
 	})
 }
 

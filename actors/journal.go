@@ -211,7 +211,7 @@ func (b *Broker) flush(ctx actor.Context) {
 }
 
 // hold does what depends on all that was written so far, once that is on disk: nothing leaves a broker before its fsync (SYNC-9). What is held
-// is done in order.
+// is done in order. What is told must be put together before: when it is let go, the ledger may hold later writes that are not on disk yet.
 func (b *Broker) hold(do func()) {
 	d := &b.disk
 	switch {

@@ -174,6 +174,9 @@ func (l *life) end() {
 // noted counts what the actors tell of their lives.
 func (l *life) noted(n actors.Note) {
 	l.node.w.Rare.add(n.Kind)
+	if n.Kind == "reborn" {
+		l.node.disturbed = l.node.w.now
+	}
 	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
 }
 
