@@ -21,6 +21,7 @@ type world struct {
 	accepted map[Ownership]string // what each owner answered with ACCEPTED
 	overrule map[Ownership]int    // SUPERSEDED events
 	deployed map[Name]bool
+	spec     Spec // what the client wants
 }
 
 type broker struct {
@@ -112,12 +113,30 @@ func (b *broker) fenced(o *broker) bool {
 	return b.fences[b.journal] != nil && o.journal == b.forgotten
 }
 
-func spec(conflict bool) *Spec {
-	s := &Spec{Name: "count", Module: Blob{Digest: [32]byte{1}, Size: 9}, Retries: 1}
-	if conflict {
-		s.Name = "other"
+const predecessor = ID("01HW-b1")
+
+func (w *world) wants(t *rapid.T) {
+	w.spec = Spec{Name: "count", Module: Blob{Digest: [32]byte{1}, Size: 9}, Retries: 1}
+	switch rapid.IntRange(0, 5).Draw(t, "spec") {
+	case 0:
+		w.spec.Quorum = 2
+	case 1:
+		w.spec.Quorum, w.spec.Speculate = 3, true
+	case 2:
+		w.spec.After = []Dependency{{predecessor, RunAnyway}}
+	case 3:
+		w.spec.After = []Dependency{{predecessor, OnFailure(rapid.IntRange(0, 1).Draw(t, "on failure"))}}
 	}
-	return s
+}
+
+// input is what a broker may know of the predecessor: anything, until its final result, which has the digest 1.
+func (w *world) input(final bool) InputsKnown {
+	in := Input{Job: predecessor, Known: true, Final: final, State: StateAccepted, Digest: [32]byte{1}}
+	if !final {
+		in.State = rapid.SampledFrom([]State{StateAccepted, StateAccepted, StateRunning, StateFailed}).Draw(w.T, "input")
+		in.Digest[0] = byte(rapid.IntRange(1, 2).Draw(w.T, "input digest"))
+	}
+	return InputsKnown{Inputs: []Input{in}, At: at(w.now())}
 }
 
 func (w *world) submit(b *broker, conflict bool) {
@@ -129,7 +148,11 @@ func (w *world) submit(b *broker, conflict bool) {
 	if b.journal == first.Journal {
 		owner = first
 	}
-	j := New("01HX-b1", spec(conflict), owner, first, b.node, at(w.now()))
+	s := w.spec
+	if conflict {
+		s.Name = "other"
+	}
+	j := New("01HX-b1", &s, owner, first, b.node, at(w.now()))
 	b.job = &j
 }
 
@@ -188,7 +211,7 @@ func (w *world) effect(self Ownership, j Job, e Effect) {
 			w.Fatalf("two attempts are named %v", e.Attempt.Name)
 		}
 		w.deployed[e.Attempt.Name] = true
-		if len(w.deployed) > MaxJobAttempts {
+		if len(w.deployed) > MaxJobAttempts*w.spec.quorum() {
 			w.Fatalf("%d attempts", len(w.deployed))
 		}
 	case Answer:
@@ -242,6 +265,9 @@ func (w *world) final(v *Verdict) {
 	if w.told != nil && !w.told.same(v) {
 		w.Fatalf("two final verdicts: %+v and %+v", w.told, v)
 	}
+	if len(w.spec.After) > 0 && v.Kind == Accepted && (len(v.Inputs) != 1 || v.Inputs[0] != [32]byte{1}) {
+		w.Fatalf("final, and its input is not: %+v", v)
+	}
 	w.told = v
 }
 
@@ -270,7 +296,7 @@ func (w *world) result() *Result {
 
 func (w *world) event() Event {
 	e := fmt.Sprint("e", rapid.IntRange(1, 3).Draw(w.T, "executor"))
-	switch rapid.IntRange(0, 9).Draw(w.T, "event") {
+	switch rapid.IntRange(0, 14).Draw(w.T, "event") {
 	case 0:
 		return CancelAsked{By: "c", Acting: rapid.Bool().Draw(w.T, "acting"), At: at(w.now())}
 	case 1:
@@ -279,14 +305,21 @@ func (w *world) event() Event {
 		return ExecutorLost{Executor: e, Lease: uint64(rapid.IntRange(1, 3).Draw(w.T, "lease")), Down: rapid.Bool().Draw(w.T, "down"), At: at(w.now())}
 	case 3, 4, 5:
 		a := w.attempt()
-		return Finished{Attempt: a.Name, Executor: a.Executor, Result: w.result(), At: at(w.now())}
+		return Finished{Attempt: a.Name, Executor: a.Executor, Party: "party of " + a.Executor, Result: w.result(), At: at(w.now())}
 	case 6:
 		a := w.attempt()
-		return Reported{Executor: a.Executor, Lease: 2, Running: []Held{{Name: a.Name}}, At: at(w.now())}
+		running := []Held{{Name: a.Name}}[:rapid.IntRange(0, 1).Draw(w.T, "runs")]
+		return Reported{Executor: a.Executor, Lease: uint64(rapid.IntRange(1, 3).Draw(w.T, "lease")), Running: running, At: at(w.now())}
 	case 7:
 		return Started{w.attempt().Name}
 	case 8:
-		return RetryDue{}
+		return RetryDue{At: at(w.now())}
+	case 9, 10, 11:
+		return w.input(rapid.IntRange(0, 3).Draw(w.T, "final") == 0)
+	case 12:
+		return Straggling{Attempt: w.attempt().Name, At: at(w.now())}
+	case 13:
+		return Preempted{Attempt: w.attempt().Name, Reason: "emergency", At: at(w.now())}
 	}
 	return Reprieved{By: "op", At: at(w.now())}
 }
@@ -370,8 +403,12 @@ func (w *world) heal() {
 			if b.job == nil || b == w.lost {
 				continue
 			}
-			for w.begin(b) {
+			for i := 0; w.begin(b); i++ {
+				if i > len(w.brokers) {
+					w.Fatalf("%s begins for ever", b.node)
+				}
 			}
+			w.apply(b, w.input(true))
 			w.apply(b, Merged{Acting: w.acts(b), At: at(w.now())})
 			w.check(w.T)
 		}
@@ -429,6 +466,7 @@ func (w *world) alive(b *broker) {
 func TestOwnersKeepTheirPromises(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := newWorld(t, rapid.IntRange(2, 4).Draw(t, "brokers"))
+		w.wants(t)
 		w.submit(w.brokers[rapid.IntRange(0, 1).Draw(t, "first asked")], false)
 		t.Repeat(w.steps())
 		w.joins()
