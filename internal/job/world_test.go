@@ -288,15 +288,24 @@ func (w *world) attempt() Attempt {
 }
 
 func (w *world) result() *Result {
-	r := &Result{Kind: rapid.SampledFrom([]ResultKind{Exited, Exited, Trapped, Crashed}).Draw(w.T, "kind"), ExitCode: uint32(rapid.IntRange(0, 1).Draw(w.T, "code"))}
-	r.Stdout = Blob{Digest: [32]byte{byte(rapid.IntRange(0, 2).Draw(w.T, "out"))}}
+	r := &Result{Kind: rapid.SampledFrom([]ResultKind{Exited, Exited, Exited, Trapped, Crashed}).Draw(w.T, "kind")}
+	if r.Kind == Trapped {
+		r.Trap = "unreachable"
+	}
+	if n := rapid.IntRange(0, 5).Draw(w.T, "out"); n > 3 {
+		r.ExitCode, r.Stdout = uint32(n-4), Blob{Digest: [32]byte{byte(n)}}
+	}
 	r.Seal()
 	return r
 }
 
 func (w *world) event() Event {
 	e := fmt.Sprint("e", rapid.IntRange(1, 3).Draw(w.T, "executor"))
-	switch rapid.IntRange(0, 14).Draw(w.T, "event") {
+	kind := rapid.IntRange(0, 14).Draw(w.T, "event")
+	if kind < 2 && rapid.IntRange(0, 4).Draw(w.T, "ends") > 0 {
+		kind = 3 // else most jobs end before anything happens to them
+	}
+	switch kind {
 	case 0:
 		return CancelAsked{By: "c", Acting: rapid.Bool().Draw(w.T, "acting"), At: at(w.now())}
 	case 1:
@@ -342,7 +351,17 @@ func (w *world) steps() map[string]func(*rapid.T) {
 			e := fmt.Sprint("e", rapid.IntRange(1, 3).Draw(t, "executor"))
 			w.apply(w.holder(), Deployable{Executor: e, Lease: 1, Incarnation: 7, At: at(w.now())})
 		},
-		"event":       func(*rapid.T) { w.apply(w.holder(), w.event()) },
+		"event": func(*rapid.T) { w.apply(w.holder(), w.event()) },
+		"run": func(t *rapid.T) {
+			b := w.holder()
+			e := fmt.Sprint("e", rapid.IntRange(1, 3).Draw(t, "executor"))
+			w.apply(b, Deployable{Executor: e, Lease: 1, Incarnation: 7, At: at(w.now())})
+			if self, ok := b.job.Mine(b.journal); ok && rapid.Bool().Draw(t, "to the end") {
+				for _, a := range b.job.tenure(self).Live() {
+					w.apply(b, Finished{Attempt: a.Name, Executor: a.Executor, Party: "party of " + a.Executor, Result: w.result(), At: at(w.now())})
+				}
+			}
+		},
 		"other event": func(*rapid.T) { w.apply(w.holder(), w.event()) },
 		"late event": func(t *rapid.T) { // for any tenure of that broker, also one that it released
 			b := w.holder()
