@@ -5,11 +5,8 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// The cast: b1 is first asked, b2 and b3 take over or are handed the job.
-var (
-	taker2 = Ownership{T: 1, Journal: "j2"}
-	taker3 = Ownership{T: 2, Journal: "j3"}
-)
+// The broker b1 is first asked, b2 takes over or is handed the job.
+var taker2 = Ownership{T: 1, Journal: "j2"}
 
 // will is what a broker knows of forgotten ones in specs.
 type will struct {
