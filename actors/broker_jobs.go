@@ -357,7 +357,7 @@ func (b *Broker) armQueued(ctx actor.Context, id job.ID, s *job.Spec) {
 func (b *Broker) expired(ctx actor.Context, e *expired) {
 	b.timersOf(e.id).ended(e.timer)
 	if e.timer == job.RetryTimer {
-		b.applyIfKnown(ctx, e.id, job.RetryDue{})
+		b.applyIfKnown(ctx, e.id, job.RetryDue{At: b.hybrid()})
 		return
 	}
 	b.applyIfKnown(ctx, e.id, job.Overdue{Timer: e.timer, At: b.hybrid()})
