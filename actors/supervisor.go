@@ -89,7 +89,7 @@ func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 		return
 	}
 	s.pending++
-	ctx.Request(ctx.Parent(), &commit{next, news, effects})
+	ctx.Request(ctx.Parent(), &commit{next, s.self, news, effects})
 }
 
 // changedBy says whether an owner's event changed what a record says.

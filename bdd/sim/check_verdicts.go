@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
 )
 
 // outcomeOf says how a verdict ends a job: what a client could tell two ends apart by.
@@ -40,7 +41,7 @@ func checkS3(c *Chronicle, f fact) string {
 	return ""
 }
 
-// checkS4 remembers which result each broker called the winner, for each job.
+// checkS4 remembers which result each owner of a job called the winner.
 func checkS4(c *Chronicle, f fact) string {
 	a, ok := f.(answered)
 	if !ok {
@@ -52,18 +53,19 @@ func checkS4(c *Chronicle, f fact) string {
 		}
 		return ""
 	}
-	if a.message.GetWinner().GetN() == 0 || a.broker.Disk.harmed > 0 {
+	if a.message.GetWinner().GetN() == 0 {
 		return ""
 	}
 	s := c.story(a.attempt.Job)
 	now := run{attempt: a.attempt, executor: a.executor.ID}
-	was, before := s.accepted[a.broker.ID]
-	s.accepted[a.broker.ID] = now
+	owner := messages.OwnershipFromWire(a.message.GetOwner())
+	was, before := s.accepted[owner]
+	s.accepted[owner] = now
 	switch {
 	case !before:
 		return ""
 	case was != now:
-		return fmt.Sprintf("%s accepted %s of %s, and before %s of %s", a.broker.Name, short(now.attempt), now.executor, short(was.attempt), was.executor)
+		return fmt.Sprintf("%v accepted %s of %s, and before %s of %s", owner, short(now.attempt), now.executor, short(was.attempt), was.executor)
 	}
 	c.w.Rare.add("an accepted result was sent again")
 	return ""

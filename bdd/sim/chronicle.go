@@ -52,7 +52,7 @@ type story struct {
 	attempts  map[job.Name]bool
 	deployed  []*deployment
 	final     *outcome
-	accepted  map[string]run // broker → the result that it called accepted
+	accepted  map[job.Ownership]run // the result that each owner called accepted
 	verdicts  map[job.Ownership]string
 	told      map[string]told // client and broker → what was told last
 }
@@ -123,7 +123,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[string]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
+			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)
