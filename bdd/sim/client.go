@@ -94,8 +94,9 @@ func (c *Client) Ask(broker string, m proto.Message) any {
 	b := c.w.Node(broker)
 	c.w.RunUntil(patience, func() bool { return c.connected(b) })
 	var answer any
+	_, submits := m.(*messages.SubmitJob)
 	defer c.ask(b, m, func(a any) {
-		if answer == nil {
+		if _, news := a.(*messages.JobChanged); answer == nil && !(submits && news) { // who submits and watches may hear news first
 			answer = a
 		}
 	})()

@@ -174,6 +174,7 @@ func (l *life) end() {
 // noted counts what the actors tell of their lives.
 func (l *life) noted(n actors.Note) {
 	l.node.w.Rare.add(n.Kind)
+	l.node.w.script.noted(l.node, n)
 	if n.Kind == "reborn" {
 		l.node.disturbed = l.node.w.now
 	}
