@@ -27,6 +27,7 @@ type BrokerSettings struct {
 	Keep          time.Duration // how long a silent broker may hold that up
 	MaxQueued     int           // jobs that may wait; one more is refused
 	First         bool          // no disk of this node was ever lost: a blank one is its first
+	Founder       bool          // there is no other broker to join: it is the first of its network
 	Journal       Journal       // nil: everything is in memory
 }
 

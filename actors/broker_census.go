@@ -74,11 +74,24 @@ func (b *Broker) forgotten(ctx actor.Context, f roster.Forget) {
 		b.rebirth(ctx, "it was given up by "+f.By)
 		return
 	}
-	if own, ok := b.census.Broker(b.journal); ok && !b.fenced(f.Journal) {
-		b.note("fenced", "", f.Journal)
-		b.putBroker(ctx, own.Fenced(b.fence(ctx, f.Journal)))
-	}
+	b.fenceOff(ctx)
 	b.inherit(ctx)
+}
+
+// fenceOff makes the fences that are due. A newcomer waits with its own until it knows whom the others know, for heirs are those whom all fencers
+// know; it takes nothing from a broker that is given up all the same.
+func (b *Broker) fenceOff(ctx actor.Context) {
+	own, ok := b.census.Broker(b.journal)
+	if !ok || !own.Established {
+		return
+	}
+	for _, journal := range b.census.Given() {
+		if _, done := own.Fence(journal); !done && journal != b.journal {
+			b.note("fenced", "", journal)
+			own = own.Fenced(b.fence(ctx, journal))
+			b.putBroker(ctx, own)
+		}
+	}
 }
 
 // fence says what this broker holds of a journal. What it holds out of order, above what its vector says, it writes anew as its own: only so can
@@ -126,6 +139,7 @@ func (b *Broker) membersChanged(ctx actor.Context) {
 	}
 	if next.Rev != own.Rev {
 		b.putBroker(ctx, next)
+		b.fenceOff(ctx)
 		b.refinalize(ctx)
 	}
 }
@@ -143,14 +157,17 @@ func (b *Broker) newcomers() ledger.Vector {
 	return v
 }
 
+// knownToAll says whether every member has said that it knows this broker, and this one has caught up with what each then knew: so it knows whom
+// they know.
 func (b *Broker) knownToAll() bool {
 	rec, ok := b.replica.Get(brokerKey(b.journal))
-	if !ok {
+	members := b.census.Members()
+	if !ok || (len(members) < 2 && !b.Founder) {
 		return false
 	}
-	for _, m := range b.census.Members() {
+	for _, m := range members {
 		r, _ := b.census.Broker(m)
-		if m != b.journal && !r.Known.Covers(rec.Created) {
+		if m != b.journal && (!r.Known.Covers(rec.Created) || !b.replica.Vector().CoversAll(r.Known)) {
 			return false
 		}
 	}
@@ -183,11 +200,7 @@ func (b *Broker) inherit(ctx actor.Context) {
 }
 
 // fenced says whether this broker takes nothing from a journal and confirms nothing to it.
-func (b *Broker) fenced(journal string) bool {
-	own, _ := b.census.Broker(b.journal)
-	_, ok := own.Fence(journal)
-	return ok
-}
+func (b *Broker) fenced(journal string) bool { return b.census.Forgotten(journal) }
 
 // rebirth goes on as a new broker: under a new journal, with nothing of what only the old one wrote but the jobs it had taken. The rest comes from
 // the peers.
@@ -226,9 +239,7 @@ func (b *Broker) unshared() []job.Job {
 // adoptOrphaned takes over a job whose first owner was this node under its old journal.
 func (b *Broker) adoptOrphaned(ctx actor.Context, j job.Job) {
 	b.commit(ctx, job.New(j.ID, j.Spec, job.Ownership{T: 1, Journal: b.journal}, j.First, b.ID, b.hybrid()))
-	b.armQueued(ctx, j.ID, j.Spec)
-	b.inputsKnown(ctx, j.ID)
-	b.enqueue(ctx, j.ID)
+	b.taken(ctx, j.ID)
 }
 
 // abandon lets go of everything that the old journal stood for.

@@ -124,7 +124,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	broker, err := actors.NewBroker(about, actors.BrokerSettings{
 		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
 		SyncInterval: n.cfg.Sync.Interval, BrokerTimeout: n.cfg.BrokerTimeout, ForgetEvery: forgetEvery, Keep: syncKeep,
-		MaxQueued: n.cfg.Queue.Jobs, First: true,
+		MaxQueued: n.cfg.Queue.Jobs, First: true, Founder: len(n.cfg.Seeds) == 0,
 	})
 	if err != nil {
 		return err

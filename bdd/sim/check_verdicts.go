@@ -64,7 +64,7 @@ func checkS4(c *Chronicle, f fact) string {
 	switch {
 	case !before:
 		return ""
-	case was != now:
+	case was != now && !c.rolledBack[owner.Journal]:
 		return fmt.Sprintf("%v accepted %s of %s, and before %s of %s", owner, short(now.attempt), now.executor, short(was.attempt), was.executor)
 	}
 	c.w.Rare.add("an accepted result was sent again")
@@ -132,7 +132,7 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 		what := outcomeOf(t.Verdict)
 		was, ok := s.verdicts[t.Owner]
 		s.verdicts[t.Owner] = what
-		if ok && was != what {
+		if ok && was != what && !c.rolledBack[t.Owner.Journal] {
 			return fmt.Sprintf("the owner %v of job %s decided %s, and before %s (seen at %s)", t.Owner, s.id, what, was, at.Name)
 		}
 	}

@@ -21,7 +21,8 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	lastLost   int // brokers whose disks lost something, or that were given up alive
+	rolledBack map[string]bool // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	lastLost   int             // brokers whose disks lost something, or that were given up alive
 }
 
 // Violation is an invariant that did not hold.
@@ -93,7 +94,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)

@@ -162,6 +162,7 @@ func (d *Disk) rollBack(to time.Duration) bool {
 			d.durable = s.clone(s.at)
 			if differs {
 				d.harmed++
+				d.node.w.chronicle.rolledBack[string(s.meta["journal"])] = true
 			}
 			return differs
 		}
