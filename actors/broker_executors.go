@@ -156,7 +156,7 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		return
 	}
 	b.log.Info("executor left", "executor", m.Name, "node", m.ID, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Left, "it stopped")
+	b.letGo(ctx, m, roster.Left, false, "it stopped")
 }
 
 func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
@@ -168,18 +168,19 @@ func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
 
 func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
 	if m, ok := b.crew.members[msg.node]; ok && m.lease == msg.lease && m.reconnects != nil {
-		b.lose(ctx, m, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
+		b.lose(ctx, m, true, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
 	}
 }
 
 // lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
-func (b *Broker) lose(ctx actor.Context, m *member, why string) {
+// One whose kernel closed the connection went down, as far as can be told; silence says nothing (JOB-5).
+func (b *Broker) lose(ctx actor.Context, m *member, down bool, why string) {
 	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Lost, why)
+	b.letGo(ctx, m, roster.Lost, down, why)
 }
 
 // letGo takes an executor out of the crew and tells the jobs it had in hand.
-func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string) {
+func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, down bool, why string) {
 	ids := m.jobs()
 	b.crew.leave(m)
 	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
@@ -187,7 +188,7 @@ func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, w
 	}
 	b.noteExecutor(ctx, m, standing, why)
 	for _, id := range ids {
-		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, At: b.hybrid()})
+		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, Down: down, At: b.hybrid()})
 	}
 }
 

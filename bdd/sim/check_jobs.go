@@ -65,7 +65,7 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there", j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name)
 }
 
-// checkL2 looks at rest for acknowledged jobs without a verdict.
+// checkL2 looks at rest for acknowledged jobs without a verdict. A quarantined one waits for an operator.
 func checkL2(c *Chronicle, f fact) string {
 	r, ok := f.(atRest)
 	if !ok {
@@ -76,7 +76,7 @@ func checkL2(c *Chronicle, f fact) string {
 			continue
 		}
 		for _, v := range r.views {
-			if j, ok := v.byID[s.id]; ok && winner(j) == nil && c.served(j) {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && !j.Current().Quarantined && c.served(j) {
 				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
 			}
 		}
