@@ -323,8 +323,9 @@ func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, n
 }
 
 func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
+	n := messages.AttemptFromWire(msg.GetAttempt())
 	if m, ok := b.crew.members[msg.GetExecutor()]; ok {
-		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(messages.AttemptFromWire(msg.GetAttempt()))})
+		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n) || m.live[n]})
 	}
 }
 
