@@ -183,8 +183,8 @@ func (v *Verdict) digest() (d [32]byte) {
 	return d
 }
 
-// same says that two verdicts are no conflict: they tell a client the same.
-func (v *Verdict) same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() == w.digest() }
+// Same says that two verdicts are no conflict: they tell a client the same.
+func (v *Verdict) Same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() == w.digest() }
 
 // New returns a job just submitted to owner, who runs on node. At the broker that the job's id names, owner is first; any other takes the
 // job as a takeover, with T=1.

@@ -10,7 +10,7 @@ func (t *turn) merged(ev Merged) {
 	case t.Spec != t.job.sum():
 		t.overruled(ev)
 	case t.Verdict != nil:
-		if decided != nil && !decided.same(t.Verdict) {
+		if decided != nil && !decided.Same(t.Verdict) {
 			t.supersede()
 		}
 	case t.isAuthority() && winner != nil:
