@@ -16,11 +16,10 @@ var _ = Describe("An owner that loses power", Label("JOB-2"), func() {
 	interrupted := func(tell func(w *sim.World, c *sim.Client, id job.ID)) {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1")
 			c := w.Client("c1")
-			w.Run(time.Second)
-			w.SlowDisk("b1", 1000) // half a second
 			id := c.Submit("b1", sim.Program("10s"))
+			w.SlowDisk("b1", 1000) // half a second
+			w.Executor("e1", "b1")
 			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
 			w.LoseUnsynced("b1")
 			saved, ok := w.Saved("b1", id)

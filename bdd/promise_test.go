@@ -146,7 +146,7 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 				Expect(string(v.Result.Stdout.Inline)).To(ContainSubstring("first"))
 				Expect(two.Superseded(id)).To(Equal(1))
 				Expect(one.Superseded(id)).To(BeZero())
-			})
+			}, sim.Without("S9")) // the end of a spec that does not count is taken back
 		})
 	})
 })

@@ -17,7 +17,7 @@ const worldSeed = 1
 // inWorld tells a story in a simulated network in which nothing fails by itself, and sees to it that no invariant was broken.
 func inWorld(tell func(w *sim.World), options ...sim.Option) {
 	GinkgoHelper()
-	w := sim.New(worldSeed, append([]sim.Option{sim.Quiet()}, options...)...)
+	w := sim.New(worldSeed, append([]sim.Option{sim.Quiet(), sim.Verbose(GinkgoWriter)}, options...)...)
 	defer w.Close()
 	tell(w)
 	Expect(w.Violations()).To(BeEmpty())
