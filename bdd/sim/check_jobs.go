@@ -144,16 +144,22 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 	})
 }
 
-// stillLive says whether a job's owner counts on an attempt in the life of the executor that is over.
+// stillLive says whether a job's owners count on an attempt in the life of the executor that is over. What one of them knows to have ended is not
+// counted on, whatever the record of another, who acts no more, says.
 func stillLive(j job.Job, d *deployment) bool {
+	live := false
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
-			if a.Name == d.name && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
-				return true
+			if a.Name != d.name || a.Executor != d.executor.ID || int(a.Lease>>24) != d.life.number {
+				continue
 			}
+			if !a.State.Live() {
+				return false
+			}
+			live = true
 		}
 	}
-	return false
+	return live
 }
 
 // side is the nodes of one side of a partition.

@@ -28,6 +28,7 @@ type Client struct {
 type Told struct {
 	At      time.Duration
 	Broker  string
+	To      string // the name under which the client had asked
 	Message proto.Message
 }
 
@@ -60,7 +61,7 @@ func (c *Client) receive(to string, broker *Node, message any) {
 	if !ok || broker == nil {
 		return
 	}
-	c.Told = append(c.Told, Told{c.w.now, broker.Name, m})
+	c.Told = append(c.Told, Told{c.w.now, broker.Name, to, m})
 	c.w.chronicle.clientTold(c, broker, m)
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
 		c.session = s.GetSession()
@@ -154,17 +155,19 @@ func (c *Client) Cancel(broker string, id job.ID) any {
 	return c.Ask(broker, &messages.CancelJob{Job: string(id)})
 }
 
-// Superseded counts how often the client was told that an end it had been told of did not stand.
+// Superseded counts how often one who watches was told that an end did not stand: whom it was told most often, of those who ask in the client's
+// name.
 func (c *Client) Superseded(id job.ID) int {
-	n := 0
+	most, times := 0, map[string]int{}
 	for _, t := range c.Told {
 		if m, ok := t.Message.(*messages.JobChanged); ok && isSuperseded(m) {
 			if j, err := job.Decode(m.GetRecord()); err == nil && j.ID == id {
-				n++
+				times[t.To]++
+				most = max(most, times[t.To])
 			}
 		}
 	}
-	return n
+	return most
 }
 
 func decoded(answer any, id job.ID) (job.Job, *messages.JobChanged) {
