@@ -212,7 +212,7 @@ var _ = Describe("The entry of a life that is over", Label("CLK-6"), func() {
 			w.PowerOff("b1")
 			w.Run(time.Second)
 			Expect(entries(w, "b2", "b1")).To(Equal(1))
-			c.Ask("b2", &messages.ForgetBroker{Broker: w.Node("b1").ID, Reason: "it is gone"})
+			c.Ask("b2", forgetting(w, "b1"))
 			w.Run(5 * time.Second)
 			forgotten(w, c, "b2")
 			Expect(entries(w, "b2", "b1")).To(BeZero())
