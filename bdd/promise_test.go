@@ -67,7 +67,7 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 	It("made twice, also at two brokers, is one job that runs once", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1", "b2")
+			w.Executor("e1", "b1")
 			c := w.Client("c1")
 			id := c.NewID("b1")
 			submit(c, "b1", id, sim.Program("1s"))
@@ -96,7 +96,7 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 		It("is a takeover: what that broker decides is provisional until the first owner is there", func() {
 			inWorld(func(w *sim.World) {
 				brokers(w, "b1", "b2", "b3")
-				w.Executor("e1", "b2", "b3")
+				w.Executor("e1", "b2")
 				w.Isolate("b1")
 				c := w.Client("c1")
 				w.Run(10 * time.Second)

@@ -21,7 +21,7 @@ var _ = Describe("A job with a quorum of two", Label("JOB-12"), func() {
 	// parties adds an executor of each of these parties.
 	parties := func(w *sim.World, names ...string) {
 		for i, p := range names {
-			w.ExecutorWith(fmt.Sprint("e", i+1), 2, map[string]string{"party": p}, "b1")
+			w.ExecutorWith(fmt.Sprint("e", i+1), 1, map[string]string{"party": p}, "b1")
 		}
 	}
 

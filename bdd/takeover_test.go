@@ -25,9 +25,11 @@ var _ = Describe("A takeover", Label("JOB-6"), func() {
 	orphaned := func(length string, tell func(w *sim.World, c *sim.Client, id job.ID, turn []string)) {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2", "b3")
-			w.Executor("e1", "b1", "b2", "b3")
-			c := w.Client("c1")
+			w.Executor("e1", "b1")
 			w.Run(time.Second)
+			w.Link("e1", "b2")
+			w.Link("e1", "b3")
+			c := w.Client("c1")
 			id := c.Submit("b1", sim.Program(length))
 			w.Run(2 * time.Second)
 			w.PowerOff("b1")

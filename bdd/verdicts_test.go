@@ -149,6 +149,10 @@ var _ = Describe("The end of a job", Label("JOB-7"), func() {
 			Expect(seen(w, "b2", id).State()).To(Equal(job.StateAccepted))
 			Expect(seen(w, "b3", id).State()).To(Equal(job.StateCancelled))
 			w.Heal()
+			w.Isolate("b1") // the two takers meet before it sees either
+			w.Run(5 * time.Second)
+			Expect(seen(w, "b2", id).State()).To(Equal(job.StateCancelled))
+			w.Heal()
 			w.Run(20 * time.Second)
 			for _, b := range []string{"b1", "b2", "b3"} {
 				Expect(seen(w, b, id).State()).To(Equal(job.StateCancelled))

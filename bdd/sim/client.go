@@ -97,7 +97,8 @@ func (c *Client) Ask(broker string, m proto.Message) any {
 	var answer any
 	_, submits := m.(*messages.SubmitJob)
 	defer c.ask(b, m, func(a any) {
-		if _, news := a.(*messages.JobChanged); answer == nil && !(submits && news) { // who submits and watches may hear news first
+		_, news := a.(*messages.JobChanged)
+		if answer == nil && (!submits || !news) { // who submits and watches may hear news first
 			answer = a
 		}
 	})()

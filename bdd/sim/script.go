@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"maps"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -63,9 +64,7 @@ func (s *script) arrived(from, to *Node, p *parcel) {
 func (w *World) ExecutorWith(name string, slots int, labels map[string]string, brokers ...string) *Node {
 	n := w.addNode(name, messages.Executor)
 	n.bench = newBench(n, slots)
-	for k, v := range labels {
-		n.bench.labels[k] = v
-	}
+	maps.Copy(n.bench.labels, labels)
 	n.start()
 	for _, b := range brokers {
 		w.net.connect(n, w.Node(b))
