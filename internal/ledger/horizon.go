@@ -19,7 +19,7 @@ type HorizonState struct {
 
 // Merge implements State.
 func (h HorizonState) Merge(o State) State {
-	p := o.(HorizonState) //nolint:errcheck // records of one kind have states of one type
+	p := o.(HorizonState)
 	h.Vector = h.Vector.Merge(p.Vector)
 	if p.At.Compare(h.At) > 0 {
 		h.At = p.At

@@ -120,7 +120,7 @@ func (p *planner) gather(class class) {
 		if (p.names[id].Lane == Urgent) != (class == urgent) {
 			continue
 		}
-		origin := uint32(id) //nolint:gosec // it is a number of an origin
+		origin := uint32(id)
 		for _, e := range p.replica.lines[id].log.after(p.limits[id].from) {
 			if e.cell.plan != p.number && e.live(origin) && p.lacks(mark{e.seq, origin}) {
 				p.find(e.cell, class)
