@@ -76,6 +76,7 @@ func BenchmarkPut(b *testing.B) {
 				keys[i] = longKey(i * (n / 1000))
 			}
 			state := jobLike(1, 2)
+			heap() // what making them left behind
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {

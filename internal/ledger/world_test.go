@@ -28,7 +28,10 @@ type world struct {
 	horizons  bool
 }
 
-const places = 4
+const (
+	places   = 4
+	keysUsed = 8
+)
 
 func newWorld(t *rapid.T, horizons bool) *world {
 	w := &world{T: t, forgotten: map[Key]Vector{}, created: map[Key]bool{}, horizons: horizons, clocks: make([]int, places), pushed: make([]Vector, places), named: make([]int, places)}
@@ -76,7 +79,7 @@ func (w *world) step(i int) {
 
 func (w *world) put(i int) {
 	r := w.replicas[i]
-	k := key(w.draw(0, 7, "key"))
+	k := key(w.draw(0, keysUsed-1, "key"))
 	old, held := r.Get(k)
 	if !held && w.horizons && w.created[k] || held && hasEnded(old.State) {
 		return // keys are not used again, and what has ended is not written to by who knows that
@@ -86,7 +89,7 @@ func (w *world) put(i int) {
 	h := wrote(uint64(len(w.writes) + 1))
 	h.ended = w.horizons && w.draw(0, 3, "ends") == 0
 	if !held && w.draw(0, 1, "names") == 1 {
-		h.names = w.someHeld(r)
+		h.names = w.someHeld(r, k)
 	}
 	lane := rapid.SampledFrom([]Lane{Urgent, Normal}).Draw(w.T, "lane")
 	rec := r.Put(lane, k, h, at(w.clocks[i]))
@@ -99,9 +102,12 @@ func (w *world) put(i int) {
 	w.writes = append(w.writes, write{d, k, h.writes[0]})
 }
 
-func (w *world) someHeld(r *Replica) []Key {
-	for rec := range r.All(Job) {
-		return []Key{rec.Key}
+// someHeld returns a record that a new one may name. Names make no circles.
+func (w *world) someHeld(r *Replica, below Key) []Key {
+	for n := range keysUsed {
+		if _, ok := r.Get(key(n)); ok && key(n).compare(below) < 0 {
+			return []Key{key(n)}
+		}
 	}
 	return nil
 }
@@ -123,9 +129,9 @@ func (w *world) pull(from, to int) {
 // checkNames checks that what came did not come before what its creation named.
 func (w *world) checkNames(from, to *Replica, came []Key) {
 	for _, k := range came {
-		rec, ok := to.Get(k)
-		if !ok || k.Kind == Horizon {
-			continue // forgotten here, or of no interest
+		rec, ok := from.Get(k)
+		if _, here := to.Get(k); !ok || !here || k.Kind == Horizon {
+			continue // forgotten, or of no interest
 		}
 		for _, name := range rec.State.(namer).Names() {
 			_, there := from.Get(name)
@@ -144,7 +150,9 @@ func (w *world) push(i int) {
 	for to := range places {
 		if w.draw(0, 2, "gets it") > 0 {
 			w.hear(i, to)
-			take(w.replicas[to], r.Push(from), w.draw(1, 500, "bytes"), w.draw(0, 9, "parts"))
+			known := w.replicas[to].Vector()
+			d := r.Push(from, known)
+			w.checkNames(r, w.replicas[to], take(w.replicas[to], d, w.draw(1, 500, "bytes"), w.draw(0, 9, "parts")))
 		}
 	}
 }
