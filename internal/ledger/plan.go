@@ -60,7 +60,7 @@ func (r *Replica) eachOwn(visit func(uint32, Origin, *line)) {
 type planner struct {
 	*Delta
 	replica *Replica
-	number  uint32
+	number  uint64
 	extra   [][]Span // by number of the origin
 	found   []candidate
 	known   []uint64 // by number of the origin; of a push, up to where its receivers are known to have all; else nil

@@ -18,7 +18,7 @@ type Replica struct {
 	sums    [Ranges]uint64
 	root    uint64
 	scratch []byte
-	plans   uint32 // deltas planned so far
+	plans   uint64 // deltas planned so far
 
 	applied  Vector // the horizon up to which records were let go
 	behind   bool

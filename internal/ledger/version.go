@@ -10,7 +10,7 @@ import (
 // cell is the place of a record in a replica. Logs point to it.
 type cell struct {
 	version *version // nil: the record is gone
-	plan    uint32   // the delta being planned that is still to list it
+	plan    uint64   // the delta being planned that is still to list it
 }
 
 // version is a record as a replica keeps it: 96 bytes, and 16 a write. It never changes: a write makes another.
