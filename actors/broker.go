@@ -82,7 +82,8 @@ type activeJob struct {
 // peerBroker is a broker that this one has a link to.
 type peerBroker struct {
 	pid     *actor.PID
-	journal string // empty until it said so
+	journal string        // empty until it said so
+	knows   ledger.Vector // at least
 }
 
 // counts are what `ucp status` tells.

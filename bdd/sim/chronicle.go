@@ -22,7 +22,7 @@ type Chronicle struct {
 	order      []*story // in the order of submission
 	results    map[run]bool
 	rolledBack map[string]bool // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
-	lastLost   int             // brokers whose disks lost something, or that were given up alive
+	lost       int             // times that brokers whose disks lost something, or that were given up alive
 }
 
 // Violation is an invariant that did not hold.
@@ -48,6 +48,7 @@ type story struct {
 	specs     [][32]byte // as submitted, their submitter left out
 	spec      *job.Spec
 	submitted time.Duration
+	lost      int // disks that had lost something by then
 	acks      []ack
 	runs      int // programs begun
 	attempts  map[job.Name]bool
@@ -138,7 +139,7 @@ func (c *Chronicle) story(id job.ID) *story {
 func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
 	s := c.story(id)
 	if s.by == nil {
-		s.by, s.spec, s.submitted = client, spec, c.w.now
+		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.lost
 	}
 	s.specs = append(s.specs, anonymousHash(spec))
 }
@@ -155,7 +156,7 @@ func (c *Chronicle) clientTold(client *Client, broker *Node, m proto.Message) {
 	switch m := m.(type) {
 	case *messages.JobSubmitted:
 		s := c.story(job.ID(m.GetJob()))
-		a := ack{c.w.now, broker, m.GetDurability(), c.lastLost}
+		a := ack{c.w.now, broker, m.GetDurability(), c.lost}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
 	case *messages.JobChanged:
@@ -217,9 +218,7 @@ func (c *Chronicle) written(n *Node, b Batch) { c.show(wrote{n, b}) }
 
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {
-	if n.Disk.harmed == 1 {
-		c.lastLost++
-	}
+	c.lost++
 	c.show(harm{n})
 }
 
