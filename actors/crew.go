@@ -188,9 +188,10 @@ func (m *member) stopReconnect() {
 	}
 }
 
-// has says whether the executor said when it came that it has an attempt in hand, and has not brought a result since.
+// has says whether the executor has an attempt in hand: it was deployed from here, or the executor said so when it came, and has brought no result
+// since.
 func (m *member) has(n job.Name) bool {
-	return slices.ContainsFunc(m.carried[n.Job], func(h job.Held) bool { return h.Name == n })
+	return m.live[n] || slices.ContainsFunc(m.carried[n.Job], func(h job.Held) bool { return h.Name == n })
 }
 
 // done notes that the executor is through with an attempt.

@@ -148,7 +148,7 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 func stillLive(j job.Job, d *deployment) bool {
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
-			if a.Name == d.name && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
+			if a.Name == d.name && a.Name.Owner == t.Owner && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
 				return true
 			}
 		}
