@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
@@ -148,33 +146,34 @@ func anonymousHash(spec *job.Spec) [32]byte {
 	return anonymous.Hash()
 }
 
-// clientTold notes what a client was told.
-func (c *Chronicle) clientTold(client *Client, broker *Node, m proto.Message) {
-	switch m := m.(type) {
+// sent notes a message that a node sends over a connection. What a broker tells counts from the moment that it leaves.
+func (c *Chronicle) sent(from, to *Node, p *parcel) {
+	switch m := messages.Unstamp(p.message).(type) {
+	case *messages.ResultAnswered:
+		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+	case *messages.Heartbeat:
+		from.home = to
 	case *messages.JobSubmitted:
 		s := c.story(job.ID(m.GetJob()))
-		a := ack{c.w.now, broker, m.GetDurability(), c.lastLost}
+		a := ack{c.w.now, from, m.GetDurability(), c.lastLost}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
 	case *messages.JobChanged:
-		j, err := job.Decode(m.GetRecord())
-		if err != nil {
-			c.violate("S9", fmt.Sprintf("%s tells a job that cannot be read: %v", broker.Name, err))
-			return
-		}
-		c.show(shown{c.story(j.ID), client, broker, j, m})
+		c.tells(from, to, m)
 	case *messages.Refused:
 		c.w.Rare.add("refused: " + m.GetCode().String())
-		c.show(refused{client, broker, m})
-	}
-}
-
-// sent notes a message that a node sends over a connection.
-func (c *Chronicle) sent(from, to *Node, p *parcel) {
-	if m, ok := messages.Unstamp(p.message).(*messages.ResultAnswered); ok {
-		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+		c.show(refused{from, m})
 	}
 	c.show(travels{from, to, p})
+}
+
+func (c *Chronicle) tells(from, to *Node, m *messages.JobChanged) {
+	j, err := job.Decode(m.GetRecord())
+	if err != nil {
+		c.violate("S9", fmt.Sprintf("%s tells a job that cannot be read: %v", from.Name, err))
+		return
+	}
+	c.show(shown{c.story(j.ID), to, from, j, m})
 }
 
 // delivered notes what arrived.
@@ -186,8 +185,6 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 		s.attempts[n] = true
 		s.deployed = append(s.deployed, &deployment{name: n, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
-	case *messages.RegisterExecutor:
-		from.home = to
 	case *messages.ResultAnswered:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		for _, d := range c.story(n.Job).deployed {

@@ -61,7 +61,6 @@ func (c *Client) receive(to string, broker *Node, message any) {
 		return
 	}
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, m})
-	c.w.chronicle.clientTold(c, broker, m)
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
 		c.session = s.GetSession()
 	}
