@@ -52,8 +52,8 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w.tell("-", "faults are over")
 	faults.mend()
 	w.Run(c.For - safety)
-	w.chronicle.rest()
-	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, w.Violations()}
+	found := w.Rest()
+	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, found}
 }
 
 // populate builds the network. Every executor knows some of the brokers.

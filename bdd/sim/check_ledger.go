@@ -54,7 +54,7 @@ func (c *Chronicle) promised(s *story) bool {
 		return false
 	}
 	for _, a := range s.acks {
-		if int(a.durability) > c.lastLost-a.harmed {
+		if int(a.durability) > c.losses-a.harmed {
 			return true
 		}
 	}

@@ -21,7 +21,7 @@ func outcomeOf(v *job.Verdict) string {
 }
 
 // certain says whether promises that stand on two disks can be held to: fewer than two brokers lost something.
-func (c *Chronicle) certain() bool { return c.lastLost < 2 }
+func (c *Chronicle) certain() bool { return c.losses < 2 }
 
 // checkS3 remembers the first final end of every job that anybody was told.
 func checkS3(c *Chronicle, f fact) string {

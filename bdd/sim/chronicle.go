@@ -19,7 +19,7 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	lastLost   int // brokers whose disks lost something, or that were given up alive
+	losses     int // brokers whose disks lost something, or that were given up alive
 }
 
 // Violation is an invariant that did not hold.
@@ -155,7 +155,7 @@ func (c *Chronicle) sent(from, to *Node, p *parcel) {
 		from.home = to
 	case *messages.JobSubmitted:
 		s := c.story(job.ID(m.GetJob()))
-		a := ack{c.w.now, from, m.GetDurability(), c.lastLost}
+		a := ack{c.w.now, from, m.GetDurability(), c.losses}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
 	case *messages.JobChanged:
@@ -213,7 +213,7 @@ func (c *Chronicle) written(n *Node, b Batch) { c.show(wrote{n, b}) }
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {
 	if n.Disk.harmed == 1 {
-		c.lastLost++
+		c.losses++
 	}
 	c.show(harm{n})
 }
@@ -254,5 +254,9 @@ func (c *Chronicle) sided(nodes []*Node, since time.Duration) {
 	}
 }
 
-// rest looks at everything at the end of a run, when the network has had time to come to rest.
-func (c *Chronicle) rest() { c.show(atRest{c.w.views()}) }
+// Rest has the checkers look at everything that must hold once faults are over and the network has had time to come to rest, and returns
+// all violations so far.
+func (w *World) Rest() []Violation {
+	w.chronicle.show(atRest{w.views()})
+	return w.Violations()
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -23,6 +24,8 @@ type customer struct {
 	acked bool
 	over  bool
 	tries int
+	// quarantined: the job waits for somebody to let it go on.
+	quarantined bool
 }
 
 // load lets clients hand in jobs for so long.
@@ -138,6 +141,7 @@ func (u *customer) told(m *messages.JobChanged) {
 		return
 	}
 	u.over = winner(j) != nil && (isFinal(m) || !able.Journal)
+	u.quarantined = strings.Contains(m.GetWaiting(), "quarantine")
 }
 
 // look asks how the job is doing, now here and now there, until it is over.
@@ -147,6 +151,10 @@ func (u *customer) look() {
 	}
 	u.move()
 	var m proto.Message = &messages.JobRequest{Job: string(u.id), Session: u.c.session, Watch: u.rng.Float64() < 0.5}
+	if reprieve := messageNamed("ReprieveJob", map[string]string{"job": string(u.id)}); u.quarantined && reprieve != nil {
+		u.c.w.Rare.add("a quarantined job was let go on")
+		m = reprieve
+	}
 	if able.Cancel && u.rng.Float64() < 0.03 {
 		u.c.w.Rare.add("a client cancelled")
 		m = &messages.CancelJob{Job: string(u.id), Session: u.c.session}
@@ -160,7 +168,7 @@ func (u *customer) look() {
 	})
 }
 
-// operator gives up brokers, and lets quarantined jobs go on, as far as the vocabulary has words for it.
+// operator gives up brokers, if the vocabulary has words for it.
 type operator struct {
 	w         *World
 	c         *Client
@@ -190,11 +198,4 @@ func (o *operator) forget(lost *Node, name string) {
 			o.forget(lost, name)
 		}
 	})
-}
-
-// reprieve lets a quarantined job go on.
-func (o *operator) reprieve(id job.ID, at *Node) {
-	if m := messageNamed("ReprieveJob", map[string]string{"job": string(id)}); m != nil {
-		o.c.ask(at, m, func(any) {})
-	}
 }

@@ -143,8 +143,8 @@ func (d *Disk) crash() {
 	d.pending, d.syncing = nil, 0
 }
 
-// remember keeps a copy of what the disk holds now, to roll back to.
-func (d *Disk) remember() {
+// Remember keeps a copy of what the disk holds now, to roll back to.
+func (d *Disk) Remember() {
 	d.old = append(d.old, d.durable.clone(d.node.w.now))
 }
 
