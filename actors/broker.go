@@ -1,29 +1,36 @@
 package actors
 
 import (
-	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/placement"
+	"github.com/urbancompute/ucp/internal/roster"
+	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
 )
 
 // BrokerSettings are a broker's timers and bounds.
 type BrokerSettings struct {
-	Heartbeat    time.Duration // how often executors are asked to show that they live
-	LeaseTimeout time.Duration // silence after which an executor counts as lost
-	Reconnect    time.Duration // how long a closed connection may stay closed before its executor counts as lost
-	SyncInterval time.Duration // how often brokers compare their ledgers
-	MaxQueued    int           // jobs that may wait; one more is refused
+	Heartbeat     time.Duration // how often executors are asked to show that they live
+	LeaseTimeout  time.Duration // silence after which an executor counts as lost, and a broker as out of reach
+	Reconnect     time.Duration // how long a closed connection may stay closed before its executor counts as lost
+	SyncInterval  time.Duration // how often brokers compare their ledgers
+	BrokerTimeout time.Duration // how long a broker is out of reach before others take over its jobs
+	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
+	Keep          time.Duration // how long a silent broker may hold that up
+	MaxQueued     int           // jobs that may wait; one more is refused
+	First         bool          // no disk of this node was ever lost: a blank one is its first
+	Journal       Journal       // nil: everything is in memory
 }
 
-// tick is how often the broker looks at leases and retention.
+// tick is how often the broker looks at leases, owners and retention.
 const tick = 250 * time.Millisecond
 
 // Broker owns the ledger replica, the queue and the executors it is home to. The node supervises it: a broker that panics ends its node,
@@ -32,24 +39,35 @@ type Broker struct {
 	*Node
 	BrokerSettings
 	log       *slog.Logger
-	owner     job.Ownership // of jobs first submitted here; its journal names this broker in the ledger
+	saved     Saved
+	journal   string // names this broker in the ledger
+	first     bool   // journal is the node's first
 	replica   *ledger.Replica
+	census    roster.Census
+	disk      disk
 	queue     *placement.Queue
 	crew      *crew
 	active    map[job.ID]*activeJob
 	watched   map[string]job.ID  // the same by the supervisor's name
 	idle      []*actor.PID       // supervisors without a job
 	queued    map[job.ID]*timers // of queued jobs that have any
+	owners    owners
+	holders   holders
+	horizon   horizon
+	inputs    inputs
+	arrays    arrays
 	retention *retention
-	peers     map[string]*actor.PID // brokers in reach
-	asked     map[job.ID]time.Time  // jobs for which peers were asked to hold a slot, and when
-	offers    map[job.ID]time.Time  // slots held for jobs of peers, and until when
+	peers     map[string]*peerBroker // brokers in reach, by node
+	linked    map[string]bool        // nodes with a link
+	asked     map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
+	offers    map[job.ID]time.Time   // slots held for jobs of peers, and until when
 	mac       mac
 	gateway   *actor.PID
 	sync      *actor.PID
 	counts    counts
 	stopping  bool
 	started   time.Time
+	settled   time.Time // from then on jobs of an earlier life may be deployed again
 	lastTick  time.Time
 	ticker    Timer
 }
@@ -60,39 +78,58 @@ type activeJob struct {
 	sent       uint64 // events sent to it
 }
 
+// peerBroker is a broker that this one has a link to.
+type peerBroker struct {
+	pid     *actor.PID
+	journal string // empty until it said so
+}
+
 // counts are what `ucp status` tells.
 type counts struct{ finished, accepted, rejected, redeployed uint64 }
 
-// NewBroker returns the props of a node's broker.
-func NewBroker(n *Node, s BrokerSettings) *actor.Props {
+// NewBroker reads what the journal holds and returns the props of a node's broker.
+func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
+	var saved Saved
+	if s.Journal != nil {
+		var err error
+		if saved, err = s.Journal.Load(); err != nil {
+			return nil, fmt.Errorf("broker %s: %w", n.Name, err)
+		}
+	}
 	return n.props(func() actor.Actor {
-		journal := rand.Text()[:16] // a blank journal owns nothing that an earlier one owned
 		return &Broker{
-			Node: n, BrokerSettings: s,
+			Node: n, BrokerSettings: s, saved: saved,
 			log:       n.Log.With("actor", messages.BrokerActor),
-			owner:     job.Ownership{Journal: journal},
-			replica:   ledger.New(journal, n.Incarnation),
 			queue:     placement.NewQueue(),
 			crew:      newCrew(),
 			active:    map[job.ID]*activeJob{},
 			watched:   map[string]job.ID{},
 			queued:    map[job.ID]*timers{},
+			owners:    newOwners(),
+			holders:   newHolders(),
+			inputs:    inputs{},
+			arrays:    arrays{},
 			retention: newRetention(n.Now()),
-			peers:     map[string]*actor.PID{},
+			peers:     map[string]*peerBroker{},
+			linked:    map[string]bool{},
 			asked:     map[job.ID]time.Time{},
 			offers:    map[job.ID]time.Time{},
-			mac:       newMAC(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
 		}
-	}, actor.WithSupervisor(&childFailed{n.Log}))
+	}, actor.WithSupervisor(&childFailed{n.Log})), nil
 }
 
-// Receive turns messages into calls; the decisions are made in packages job, placement and ledger.
+// Receive turns messages into calls; the decisions are made in packages job, placement, ledger and roster.
 func (b *Broker) Receive(ctx actor.Context) {
 	if anonymous(ctx) {
 		b.log.Warn("message without a sender dropped", "type", typeName(ctx.Message()))
 		return
 	}
+	b.receive(ctx)
+	b.flush(ctx)
+}
+
+func (b *Broker) receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *actor.Started:
 		b.start(ctx)
@@ -100,13 +137,13 @@ func (b *Broker) Receive(ctx actor.Context) {
 		b.stop()
 	case *brokerTick:
 		b.tick(ctx)
+	case *journaled:
+		b.journaled(msg)
 
 	case *submission:
 		b.submitted(ctx, msg)
 	case *commit:
-		b.commit(ctx, msg.job)
-		ctx.Respond(&committed{msg.effects})
-		b.schedule(ctx) // it may have freed a slot
+		b.commitActive(ctx, msg)
 	case *retire:
 		b.retire(ctx, msg)
 	case *unreserve:
@@ -130,22 +167,57 @@ func (b *Broker) Receive(ctx actor.Context) {
 	case *actor.Terminated:
 		b.terminated(ctx, msg)
 
-	case *vectorRequest:
-		ctx.Respond(&vectorResponse{*msg, b.replica.Vector()})
-	case *deltaRequest:
-		ctx.Respond(&deltaResponse{*msg, b.replica.Delta(msg.since), b.replica.Vector()})
-	case *merge:
-		b.merge(ctx, msg)
 	case *messages.PeerUp:
 		b.peerUp(ctx, msg)
 	case *messages.PeerDown:
-		delete(b.peers, msg.Node)
-		ctx.Send(b.sync, msg)
+		b.peerDown(ctx, msg)
+	default:
+		b.receiveFromBrokers(ctx)
+	}
+}
+
+// receiveFromBrokers handles what other brokers say, through the sync actor and directly.
+func (b *Broker) receiveFromBrokers(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *summaryRequest:
+		b.summarize(ctx)
+	case *pinged:
+		b.pinged(ctx, msg)
+	case *vectorRequest:
+		b.tellKnowledge(ctx, *msg)
+	case *pushRequest:
+		b.pushTo(ctx, msg)
+	case *vectorTold:
+		b.vectorTold(ctx, msg)
+	case *merge:
+		b.merge(ctx, msg)
+	case *partTaken:
+		b.held(ctx, msg.journal, msg.holds)
+	case *forgottenThere:
+		b.forgottenThere(ctx, msg)
+	case *audited:
+		b.audited(ctx, msg)
+	case *summed:
+		b.summed(ctx, msg)
+	case *wanted:
+		b.wanted(ctx, msg)
+
 	case *messages.SlotRequest:
 		b.slotRequest(ctx, msg)
 	case *messages.SlotReserved:
 		b.slotReserved(ctx, msg)
-
+	case *messages.HearRequest:
+		ctx.Request(ctx.Sender(), &messages.HearResponse{Journal: msg.GetJournal(), Hears: b.reaches(msg.GetJournal())})
+	case *messages.HearResponse:
+		b.owners.answered(msg.GetJournal(), msg.GetHears(), b.Now())
+	case *messages.HeldRequest:
+		b.heldRequest(ctx, msg)
+	case *messages.HeldResponse:
+		b.heldResponse(ctx, msg)
+	case *messages.ForwardResult:
+		b.resultForwarded(ctx, msg)
+	case *messages.Relay:
+		b.relay(ctx, msg)
 	default:
 		b.answer(ctx)
 	}
@@ -154,13 +226,68 @@ func (b *Broker) Receive(ctx actor.Context) {
 func (b *Broker) start(ctx actor.Context) {
 	b.started, b.lastTick = b.Now(), b.Now()
 	b.sync = spawn(ctx, newSync(b.Node, b.SyncInterval, ctx.Self()), "sync")
+	if b.Journal != nil {
+		b.disk.pid = spawn(ctx, newJournaler(b.Node, b.Journal), "journal")
+	}
+	b.open(ctx)
 	b.writeSelf(ctx)
 	b.arm(ctx)
 }
 
+// open goes on with the journal that was found, or begins one.
+func (b *Broker) open(ctx actor.Context) {
+	meta := b.saved.Meta
+	if len(meta[metaJournal]) == 0 {
+		b.begin(ctx, b.First)
+		return
+	}
+	b.journal, b.first = string(meta[metaJournal]), len(meta[metaFirst]) > 0
+	b.mac = mac{meta[metaKey]}
+	b.replica = ledger.New(b.journal, b.Incarnation)
+	if err := load(b.replica, b.saved); err != nil {
+		panic(err.Error())
+	}
+	b.replica.SetBehind(len(meta[metaBehind]) > 0)
+	if t := meta[metaTime]; len(t) > 0 {
+		b.Clock.Witness(vclock.Unpack(canon.NewReader(t).Uint64()))
+	}
+	b.saved = Saved{}
+	b.resume(ctx)
+}
+
+// begin starts a journal that owns nothing that an earlier one owned.
+func (b *Broker) begin(ctx actor.Context, first bool) {
+	b.journal, b.first, b.mac = b.randomName(), first, mac{b.random(32)}
+	b.replica = ledger.New(b.journal, b.Incarnation)
+	b.saveMeta(metaJournal, []byte(b.journal))
+	b.saveMeta(metaKey, b.mac.key)
+	if first {
+		b.saveMeta(metaFirst, []byte{1})
+	}
+	b.putBroker(ctx, roster.Broker{Journal: b.journal, Node: b.ID, First: first, Rev: 1, Proven: b.Incarnation}) // a new disk has lost nothing
+	b.membersChanged(ctx)
+}
+
+// resume takes up what an earlier life of this broker left. What may still run somewhere is deployed again only when its executors have
+// reported or one lease has passed (JOB-2).
+func (b *Broker) resume(ctx actor.Context) {
+	for _, rec := range sortedRecords(b.replica, ledger.Broker) {
+		b.census.Add(rec.State.(brokerState).Broker)
+	}
+	for _, rec := range sortedRecords(b.replica, ledger.Forget) {
+		b.census.Forget(rec.State.(forgetState).Forget)
+	}
+	for _, rec := range sortedRecords(b.replica, ledger.Job) {
+		b.resumeJob(ctx, rec)
+	}
+	b.log.Info("journal read", "journal", b.journal, "records", b.replica.Len())
+}
+
 func (b *Broker) stop() {
 	b.stopping = true
-	b.ticker.Stop()
+	if b.ticker != nil {
+		b.ticker.Stop()
+	}
 	for _, t := range b.queued {
 		t.stop()
 	}
@@ -179,16 +306,29 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.lastTick = now
 	if late > 0 { // we were held up ourselves: nobody is blamed for the time that nobody listened
 		b.crew.forgive(late)
+		b.owners.forgive(late)
 	}
 	for _, e := range b.crew.silent(now, b.LeaseTimeout) {
 		b.lose(ctx, e, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
-	for _, key := range b.retention.due(now) {
-		b.replica.Forget(key)
+	b.endRetention(ctx, now)
+	b.expireOffers(ctx, now)
+	b.expireHolders(now)
+	b.watchOrphans(ctx, now)
+	b.watchOwners(ctx, now)
+	b.watchStragglers(ctx, now)
+	b.watchHorizon(ctx, now)
+	if !b.settled.IsZero() && !now.Before(b.settled) {
+		b.settle(ctx)
 	}
-	b.expireOffers(now)
 	b.schedule(ctx)
 	b.arm(ctx)
+}
+
+// note tells of something in this broker's life, for the log and for whoever follows the network's events.
+func (b *Broker) note(kind string, id job.ID, text string) {
+	b.log.Info(kind, "job", string(id), "detail", text)
+	b.Node.note(kind, id, text)
 }
 
 // spawn starts a named child. A name that is taken is a bug.

@@ -2,11 +2,13 @@ package actors
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
@@ -22,31 +24,54 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 	c := msg.GetCapabilities()
 	m := b.crew.join(placement.Executor{
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
-	}, from, msg.GetLease(), b.Now())
+	}, from, msg.GetLease(), msg.GetLife(), b.Now())
 	ctx.Watch(from)
 	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
 	b.noteExecutor(ctx, m, roster.Up, "")
-	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()))
+	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()), msg.GetMacs())
 	b.schedule(ctx)
 }
 
-// reported tells the jobs concerned what an executor has in hand under its new lease.
-func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name) {
-	concerned := map[job.ID]bool{}
+// reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone.
+func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs [][]byte) {
+	byJob := map[job.ID][]job.Held{}
 	for _, id := range m.jobs() {
-		concerned[id] = true
+		byJob[id] = nil
 	}
-	for _, n := range running {
-		if n.Owner.Journal == b.owner.Journal {
-			concerned[n.Job] = true
-		} else {
-			ctx.Request(m.pid, &messages.StopAttempt{Attempt: messages.AttemptToWire(n), Reason: "its owner is not here"})
+	for i, n := range running {
+		held := job.Held{Name: n}
+		if j, ok := b.job(n.Job); ok && i < len(macs) {
+			held.Signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
+		}
+		byJob[n.Job] = append(byJob[n.Job], held)
+	}
+	m.carried = maps.Clone(byJob)
+	for _, id := range slices.Sorted(maps.Keys(byJob)) {
+		b.reportedJob(ctx, m, id, byJob[id])
+	}
+}
+
+func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job.Held) {
+	j, known := b.job(id)
+	v, _ := j.Decided()
+	_, ours := j.Last(b.journal)
+	switch {
+	case !ours && v == nil: // it goes on for an owner elsewhere, or for whoever takes over
+	case known && ours:
+		b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
+	case known && v != nil:
+		for _, h := range held {
+			b.tellExecutor(ctx, m.ID, &messages.Relay{Stop: &messages.StopAttempt{Attempt: messages.AttemptToWire(h.Name), Reason: "the job is over"}})
 		}
 	}
-	for id := range concerned {
-		if _, ok := b.job(id); ok {
-			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: running, At: b.hybrid()})
+}
+
+// carriedOn tells a job that has just become ours what executors at home here have in hand of it.
+func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
+	for _, m := range b.crew.sorted() {
+		if held, ok := m.carried[id]; ok {
+			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 		}
 	}
 }
@@ -73,12 +98,15 @@ func (b *Broker) attemptStarted(ctx actor.Context, msg *messages.AttemptStarted)
 func (b *Broker) attemptDeclined(ctx actor.Context, msg *messages.AttemptDeclined) {
 	b.hear(ctx)
 	n := messages.AttemptFromWire(msg.GetAttempt())
+	if m := b.crew.members[ctx.Sender().Address]; m != nil {
+		m.done(n)
+	}
 	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: msg.GetReason(), At: b.hybrid()})
 }
 
 func (b *Broker) applyIfKnown(ctx actor.Context, id job.ID, ev job.Event) bool {
 	j, ok := b.job(id)
-	if !ok || b.mine(j) == nil {
+	if _, mine := j.Last(b.journal); !ok || !mine {
 		b.log.Debug("event for an unknown job", "job", id, "event", fmt.Sprintf("%T", ev))
 		return false
 	}
@@ -86,27 +114,20 @@ func (b *Broker) applyIfKnown(ctx actor.Context, id job.ID, ev job.Event) bool {
 	return true
 }
 
-// attemptFinished hands a result to its job. A result for a job that is not ours, or forgotten, is answered too: its executor may let go.
+// attemptFinished hands a result to its job.
 func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinished) {
 	executor := ctx.Sender().Address
-	if m := b.hear(ctx); m != nil {
+	m := b.hear(ctx)
+	party := executor
+	if m != nil {
+		m.done(messages.AttemptFromWire(msg.GetAttempt()))
 		m.Window = int(msg.GetWindow())
+		party = m.party()
+		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok && len(m.Warm) < maxWarm {
+			m.Warm[j.Spec.Module.Digest] = true
+		}
 	}
-	n := messages.AttemptFromWire(msg.GetAttempt())
-	result, err := job.DecodeResult(msg.GetResult())
-	if err != nil {
-		b.log.Error("result of an executor cannot be read", "job", n.Job, "executor", executor, "err", err)
-		ctx.Request(ctx.Sender(), &messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: err.Error()})
-		return
-	}
-	j, known := b.job(n.Job)
-	signed := known && (j.Knows(n) || b.mac.verify(msg.GetMac(), n, executor, j.Spec))
-	if m := b.crew.members[executor]; known && m != nil && len(m.Warm) < maxWarm {
-		m.Warm[j.Spec.Module.Digest] = true
-	}
-	if !b.applyIfKnown(ctx, n.Job, job.Finished{Attempt: n, Executor: executor, Signed: signed, Result: result, At: b.hybrid()}) {
-		ctx.Request(ctx.Sender(), &messages.ResultAnswered{Attempt: msg.GetAttempt(), Why: "the job is not known here"})
-	}
+	b.takeResult(ctx, executor, party, msg)
 }
 
 // maxWarm bounds what a broker remembers of an executor's compiled modules.
@@ -161,8 +182,8 @@ func (b *Broker) lose(ctx actor.Context, m *member, why string) {
 func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string) {
 	ids := m.jobs()
 	b.crew.leave(m)
-	for id := range m.reserved {
-		b.requeue(ctx, id)
+	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
+		b.enqueue(ctx, id)
 	}
 	b.noteExecutor(ctx, m, standing, why)
 	for _, id := range ids {
@@ -181,24 +202,32 @@ func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
 	delete(b.active, id)
 	delete(b.watched, who.Id)
 	b.crew.unreserve(id)
-	if j, ok := b.job(id); ok && len(j.Current().Live()) > 0 {
+	if j, ok := b.job(id); ok && b.live(j) {
 		b.supervise(ctx, id)
 	} else {
-		b.requeue(ctx, id)
+		b.enqueue(ctx, id)
+		b.schedule(ctx)
 	}
 	return true
 }
 
+// live says whether an attempt of a job is under way for this broker.
+func (b *Broker) live(j job.Job) bool {
+	mine, ok := j.Mine(b.journal)
+	t, _ := j.Tenure(mine)
+	return ok && len(t.Live()) > 0
+}
+
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
-	b.put(ctx, nodeKey(m.ID), nodeState{roster.Node{
-		ID: m.ID, Name: m.Name, Roles: []string{messages.Executor}, Home: b.ID, Lease: m.lease, State: s, Reason: why,
+	b.put(ctx, ledger.Normal, nodeKey(m.ID), nodeState{roster.Node{
+		ID: m.ID, Name: m.Name, Roles: []string{messages.Executor}, Home: b.ID, Lease: m.lease, Life: m.life, State: s, Reason: why,
 		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(),
 	}})
 }
 
 // writeSelf puts this broker into the roster.
 func (b *Broker) writeSelf(ctx actor.Context) {
-	b.put(ctx, nodeKey(b.ID), nodeState{roster.Node{
-		ID: b.ID, Name: b.Name, Roles: b.Roles, Home: b.ID, Address: b.Address, Lease: b.Incarnation, State: roster.Up, At: b.hybrid(),
+	b.put(ctx, ledger.Normal, nodeKey(b.ID), nodeState{roster.Node{
+		ID: b.ID, Name: b.Name, Roles: b.Roles, Home: b.ID, Address: b.Address, Lease: b.Incarnation, Life: b.Incarnation, State: roster.Up, At: b.hybrid(),
 	}})
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -27,28 +28,38 @@ const (
 )
 
 func (b *Broker) peerUp(ctx actor.Context, msg *messages.PeerUp) {
+	b.linked[msg.Node] = true
 	ctx.Send(b.sync, msg)
-	if slices.Contains(msg.Roles, messages.Broker) {
-		b.peers[msg.Node] = pid(msg.Node, messages.BrokerActor)
+	if slices.Contains(msg.Roles, messages.Broker) && msg.Node != b.ID {
+		b.peers[msg.Node] = &peerBroker{pid: pid(msg.Node, messages.BrokerActor)}
 	}
 }
 
-// askAround asks the peers to hold a slot for a job that was never deployed.
+func (b *Broker) peerDown(ctx actor.Context, msg *messages.PeerDown) {
+	delete(b.linked, msg.Node)
+	delete(b.peers, msg.Node)
+	ctx.Send(b.sync, msg)
+}
+
+// askAround asks the peers to hold a slot for a job of which nothing is under way.
 func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 	id := job.ID(w.ID)
 	now := b.Now()
-	if last, ok := b.asked[id]; len(b.peers) == 0 || len(w.Demand.Avoid) > 0 || (ok && now.Sub(last) < askAgain) {
+	if last, ok := b.asked[id]; len(b.peers) == 0 || b.active[id] != nil || (ok && now.Sub(last) < askAgain) {
 		return
 	}
 	b.asked[id] = now
-	for _, p := range b.peers {
-		ctx.Request(p, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:]})
+	for _, p := range sortedPeers(b.peers) {
+		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:]})
 	}
 }
 
 // slotRequest holds a slot for a peer's job, if there is one that no job of ours waits for. Silence is the answer if not: it is asked again.
 func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	id := job.ID(msg.GetJob())
+	if j, ok := b.job(id); ok && owned(j, b.journal) {
+		return // it is here already
+	}
 	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
 	copy(d.Module[:], msg.GetModule())
 	e, err := b.crew.choose(d)
@@ -57,17 +68,17 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	}
 	e.reserve(id)
 	b.offers[id] = b.Now().Add(offerHolds)
-	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.owner.Journal})
+	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal})
 }
 
 // slotReserved releases the job to the first peer that holds a slot. It does nothing if the job moved on meanwhile.
 func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	id := job.ID(msg.GetJob())
 	j, ok := b.job(id)
-	if !ok || !b.owns(j) || b.active[id] != nil || !b.queue.Has(msg.GetJob()) {
+	if !ok || !b.acts(j) || b.active[id] != nil || !b.queue.Has(msg.GetJob()) || b.census.Forgotten(msg.GetJournal()) {
 		return
 	}
-	heir := j.Current().Owner
+	heir, _ := j.Mine(b.journal)
 	heir.H++
 	heir.Journal = msg.GetJournal()
 	delete(b.asked, id)
@@ -75,26 +86,12 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	b.schedule(ctx)
 }
 
-// succeed begins this broker's tenure of a job that was released to it.
-func (b *Broker) succeed(ctx actor.Context, j job.Job) {
-	next, ok := j.Succeed(b.owner.Journal, b.ID)
-	if !ok {
-		return
-	}
-	b.log.Info("job taken over from another broker", "job", j.ID)
-	delete(b.offers, j.ID)
-	b.crew.unreserve(j.ID)
-	b.commit(ctx, next)
-	b.armQueued(ctx, j.ID, j.Spec)
-	b.enqueue(next)
-	b.schedule(ctx)
-}
-
-func (b *Broker) expireOffers(now time.Time) {
-	for id, until := range b.offers {
-		if now.After(until) {
+func (b *Broker) expireOffers(ctx actor.Context, now time.Time) {
+	for _, id := range slices.Sorted(maps.Keys(b.offers)) {
+		if now.After(b.offers[id]) {
 			delete(b.offers, id)
 			b.crew.unreserve(id)
+			b.enqueue(ctx, id) // if it has become ours meanwhile
 		}
 	}
 	for id, at := range b.asked {

@@ -2,8 +2,6 @@ package actors
 
 import (
 	"fmt"
-	"slices"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -12,9 +10,6 @@ import (
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
-
-// durability is on how many disks a job is when it is acknowledged: the journal is not there yet.
-const durability = 0
 
 // submitted takes a job, or says why not. The same job twice is one job.
 func (b *Broker) submitted(ctx actor.Context, s *submission) {
@@ -25,92 +20,172 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 		b.resubmitted(ctx, j, s)
 		return
 	}
-	if b.queue.Len() >= b.MaxQueued {
-		ctx.Respond(&messages.Refused{Code: messages.Refused_BUSY, Reason: fmt.Sprintf("%d jobs already wait at this broker", b.MaxQueued), RetryAfterMs: 500, Job: string(s.id)})
+	first, refused := b.firstOwner(s.id)
+	if refused == nil {
+		refused = b.noRoom(s.id)
+	}
+	if refused != nil {
+		b.reply(ctx, refused)
 		return
 	}
-	b.commit(ctx, job.New(s.id, s.spec, b.owner, b.ID, b.hybrid()))
-	b.acknowledge(ctx, s.id)
+	owner := first
+	if first.Journal != b.journal { // another broker was asked first: this is a takeover
+		owner = job.Ownership{T: 1, Journal: b.journal}
+		b.note("taken without its first owner", s.id, first.Journal)
+	}
+	b.commit(ctx, job.New(s.id, s.spec, owner, first, b.ID, b.hybrid()))
+	b.acknowledge(ctx, s.id, ctx.Sender())
 	b.armQueued(ctx, s.id, s.spec)
-	j, _ := b.job(s.id)
-	b.enqueue(j)
+	b.inputsKnown(ctx, s.id)
+	b.enqueue(ctx, s.id)
 	b.schedule(ctx)
+}
+
+// noRoom refuses a job when the queue or the disk is full.
+func (b *Broker) noRoom(id job.ID) *messages.Refused {
+	switch {
+	case b.disk.full:
+		return &messages.Refused{Code: messages.Refused_BUSY, Reason: "this broker's disk is full; what it took is safe, free some space or ask another broker", RetryAfterMs: 1000, Job: string(id)}
+	case b.queue.Len() >= b.MaxQueued:
+		return &messages.Refused{Code: messages.Refused_BUSY, Reason: fmt.Sprintf("%d jobs already wait at this broker", b.MaxQueued), RetryAfterMs: 500, Job: string(id)}
+	}
+	return nil
+}
+
+// firstOwner returns where the authority over a job begins: at the journal that its id names. An id that names a node means its first journal, so
+// that a broker whose disk was lost cannot be a job's first owner twice.
+func (b *Broker) firstOwner(id job.ID) (job.Ownership, *messages.Refused) {
+	node, journal := id.FirstAsked(), id.FirstJournal()
+	known := true
+	if journal == "" && node == b.ID && b.first {
+		journal = b.journal
+	} else if journal == "" {
+		journal, known = b.census.FirstBorn(node)
+	} else {
+		_, known = b.census.Broker(journal)
+	}
+	switch {
+	case node == b.ID && journal != b.journal:
+		return job.Ownership{}, &messages.Refused{
+			Code: messages.Refused_RENAMED, Job: string(id), Broker: b.ID + "-" + b.journal,
+			Reason: "this broker began a new journal and does not know the job: submit it under a new id",
+		}
+	case !known:
+		return job.Ownership{}, &messages.Refused{
+			Code: messages.Refused_INVALID, Job: string(id),
+			Reason: fmt.Sprintf("job %s names a first broker that is not known here: submit it under a new id", id),
+		}
+	}
+	return job.Ownership{Journal: journal}, nil
 }
 
 func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 	if j.Spec.Hash() != s.spec.Hash() {
-		ctx.Respond(&messages.Refused{Code: messages.Refused_CONFLICT, Reason: fmt.Sprintf("job %s was submitted before with another spec; use a new id", s.id), Job: string(s.id)})
+		b.reply(ctx, &messages.Refused{Code: messages.Refused_CONFLICT, Reason: fmt.Sprintf("job %s was submitted before with another spec; use a new id", s.id), Job: string(s.id)})
 		return
 	}
-	b.acknowledge(ctx, s.id)
-	ctx.Send(b.gateway, &moved{j})
+	if _, mine := j.Mine(b.journal); mine {
+		b.acknowledge(ctx, s.id, ctx.Sender())
+	} else {
+		ack := b.acknowledgement(s.id, ctx.Sender())
+		b.hold(func() { ack.send(ctx, b.copies()) })
+	}
+	b.moved(ctx, j)
 }
 
-func (b *Broker) acknowledge(ctx actor.Context, id job.ID) {
-	rec, _ := b.replica.Get(jobKey(id))
-	ctx.Respond(&messages.JobSubmitted{Job: string(id), Durability: durability, Session: sessionOf(rec.Writes, b.hybrid())})
+// copies is on how many disks a record of another broker is that is on this one's.
+func (b *Broker) copies() uint32 {
+	if b.durable() {
+		return 2
+	}
+	return 0
 }
 
-// commit writes a job down and lets everybody know. It is the one place where a job changes at this broker, and so the place to wait
-// for a journal's fsync: whatever follows from the change is done by the caller after it.
+// commit writes a job down and lets everybody know. It is the one place where a job changes at this broker by its own doing; whatever leaves this
+// broker because of it is held until it is on disk.
 func (b *Broker) commit(ctx actor.Context, j job.Job) {
 	old, _ := b.job(j.ID)
-	b.put(ctx, jobKey(j.ID), jobState{j})
+	b.put(ctx, ledger.Normal, jobKey(j.ID), jobState{j})
 	j, _ = b.job(j.ID)
+	b.jobMoved(ctx, old, j)
+	v, by := j.Decided()
+	if was, _ := old.Decided(); v != nil && was == nil && by.Journal == b.journal {
+		b.decided(ctx, j)
+	}
+}
+
+// jobMoved keeps everything that follows from a job's change, by whomever.
+func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
+	v, _ := j.Decided()
+	b.owners.lead(j, v != nil)
 	b.account(old, j)
-	b.remember(old, j)
-	ctx.Send(b.gateway, &moved{j})
-}
-
-// put writes a record and hands it to the sync actor.
-func (b *Broker) put(ctx actor.Context, key ledger.Key, state ledger.State) {
-	rec := b.replica.Put(ledger.Normal, key, state, b.hybrid())
-	origin := ledger.Origin{Journal: b.owner.Journal, Incarnation: b.Incarnation, Lane: ledger.Normal}
-	ctx.Send(b.sync, &wrote{rec, ledger.Dot{Origin: origin, Seq: rec.Writes.Seq(origin)}})
-}
-
-// account keeps the books that follow from a job's change: slots in use, counters, timers of the queue.
-func (b *Broker) account(old, j job.Job) {
-	now := b.mine(j)
-	if now == nil {
-		return
-	}
-	var before job.Tenure
-	if t := b.mine(old); t != nil {
-		before = *t
-	}
-	b.crew.account(before, *now)
-	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
-	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
-	if now.Verdict != nil && before.Verdict == nil {
-		switch now.Verdict.Kind {
-		case job.Accepted:
-			b.counts.accepted++
-			b.counts.finished++
-		case job.FailedVerdict, job.Cancelled, job.Expired:
-			b.counts.finished++
-		case job.Released:
-		}
+	b.horizon.ended.note(j, jobKey(j.ID))
+	b.inputs.add(j)
+	b.noteArray(old, j)
+	if v != nil {
 		b.queue.Remove(string(j.ID))
 		b.disarmQueued(j.ID)
 	}
+	b.moved(ctx, j)
+	b.inputChanged(ctx, j.ID)
 }
 
-// remember arms the retention of a job that just ended.
-func (b *Broker) remember(old, j job.Job) {
-	if j.State().Terminal() && (len(old.Tenures) == 0 || !old.State().Terminal()) {
-		b.retention.add(jobKey(j.ID), b.Now().Add(j.Spec.Retention))
+// moved tells those who watch a job, once what it says is on disk.
+func (b *Broker) moved(ctx actor.Context, j job.Job) {
+	b.hold(func() { ctx.Send(b.gateway, &moved{j, b.final(j)}) })
+}
+
+// put writes a record and has it pushed to the peers.
+func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state ledger.State) ledger.Record {
+	rec := b.replica.Put(lane, key, state, b.hybrid())
+	b.save(rec)
+	b.hold(func() { ctx.Send(b.sync, &wrote{}) })
+	return rec
+}
+
+// commitActive writes down what a supervisor decided, and then does what follows for executors; the supervisor does the rest.
+func (b *Broker) commitActive(ctx actor.Context, c *commit) {
+	if c.news {
+		b.commit(ctx, c.job)
+	}
+	supervisor := ctx.Sender()
+	b.hold(func() {
+		b.perform(ctx, c.job.ID, c.effects)
+		ctx.Send(supervisor, &committed{c.effects})
+	})
+	b.enqueue(ctx, c.job.ID) // it may want more attempts
+	b.schedule(ctx)          // it may have freed a slot
+}
+
+// account keeps the books that follow from a job's change: slots in use, counters, attempts without a home.
+func (b *Broker) account(old, j job.Job) {
+	mine, ok := j.Mine(b.journal)
+	if !ok {
+		mine, ok = j.Last(b.journal)
+	}
+	if !ok {
+		return
+	}
+	now, _ := j.Tenure(mine)
+	before, _ := old.Tenure(mine)
+	b.crew.account(now)
+	b.orphaned(now)
+	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
+	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
+	if now.Verdict != nil && before.Verdict == nil {
+		b.count(now.Verdict.Kind)
 	}
 }
 
-// mine returns this broker's own, last, tenure of j, nil if it has none.
-func (b *Broker) mine(j job.Job) *job.Tenure {
-	for i := range slices.Backward(j.Tenures) {
-		if j.Tenures[i].Owner.Journal == b.owner.Journal {
-			return &j.Tenures[i]
-		}
+func (b *Broker) count(k job.VerdictKind) {
+	switch k {
+	case job.Accepted:
+		b.counts.accepted++
+		b.counts.finished++
+	case job.FailedVerdict, job.Cancelled, job.Expired, job.Skipped:
+		b.counts.finished++
+	case job.Released:
 	}
-	return nil
 }
 
 func (b *Broker) job(id job.ID) (job.Job, bool) {
@@ -122,56 +197,87 @@ func (b *Broker) job(id job.ID) (job.Job, bool) {
 }
 
 // apply brings an event to a job: to its supervisor if it has one, else to the record itself.
-func (b *Broker) apply(ctx actor.Context, id job.ID, ev job.Event) {
-	if a, ok := b.active[id]; ok {
-		a.sent++
-		ctx.Send(a.supervisor, &told{ev})
-		return
-	}
+func (b *Broker) apply(ctx actor.Context, id job.ID, ev job.Event) { b.applyWith(ctx, id, ev) }
+
+// applyWith is apply for events after which a supervisor must know what others wrote.
+func (b *Broker) applyWith(ctx actor.Context, id job.ID, ev job.Event) {
 	j, ok := b.job(id)
-	t := b.mine(j)
-	if !ok || t == nil {
-		b.log.Warn("event for a job that is not ours", "job", id, "event", fmt.Sprintf("%T", ev))
+	if !ok {
 		return
 	}
-	next, effects, err := j.Apply(t.Owner, ev)
+	if a, active := b.active[id]; active {
+		a.sent++
+		ctx.Send(a.supervisor, &told{ev, j})
+		return
+	}
+	mine, ok := j.Mine(b.journal)
+	if !ok {
+		if mine, ok = j.Last(b.journal); !ok {
+			b.log.Debug("event for a job that is not ours", "job", id, "event", fmt.Sprintf("%T", ev))
+			return
+		}
+	}
+	next, effects, err := j.Apply(mine, ev)
 	if err != nil {
-		b.log.Warn("event refused", "job", id, "err", err)
+		b.log.Debug("event refused", "job", id, "err", err)
 		return
 	}
-	if m := b.mine(next); m.Rev != t.Rev {
+	if changedBy(j, next, mine) {
 		b.commit(ctx, next)
 	}
-	b.perform(ctx, id, effects)
+	b.hold(func() { b.perform(ctx, id, effects) })
+	b.performHere(ctx, id, effects)
 }
 
-// perform does the effects of a job without a supervisor.
+// perform does the effects of a job that leave this broker.
 func (b *Broker) perform(ctx actor.Context, id job.ID, effects []job.Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
+		case job.Stop:
+			b.tellExecutor(ctx, e.Attempt.Executor, &messages.Relay{Stop: stopMessage(e)})
+		case job.Answer:
+			b.answerExecutor(ctx, id, e)
+		case job.Forward:
+			b.note("result for a successor", id, e.Node)
+		case job.Supersede:
+			b.note("superseded", id, "")
+			if j, ok := b.job(id); ok {
+				ctx.Send(b.gateway, &superseded{j, b.final(j)})
+			}
+		case job.Deploy, job.Requeue, job.Arm, job.Finish:
+		}
+	}
+}
+
+// performHere does those of a job without a supervisor that stay here.
+func (b *Broker) performHere(ctx actor.Context, id job.ID, effects []job.Effect) {
+	for _, e := range effects {
+		switch e := e.(type) {
 		case job.Requeue:
-			b.requeue(ctx, id)
+			b.enqueue(ctx, id)
 		case job.Arm:
 			b.timersOf(id).arm(ctx, b.Node, ctx.Self(), id, e)
 		case job.Finish:
 			b.disarmQueued(id)
 		case job.Deploy:
 			b.log.Error("an attempt was named without a supervisor", "job", id)
-		case job.Stop, job.Answer:
-			tellExecutor(ctx, e)
+		case job.Stop, job.Answer, job.Forward, job.Supersede:
 		}
 	}
 }
 
-func (b *Broker) requeue(ctx actor.Context, id job.ID) {
-	if j, ok := b.job(id); ok && !j.State().Terminal() {
-		b.enqueue(j)
-		b.schedule(ctx)
+// enqueue puts a job into the queue if this broker acts for it and it wants another attempt, and takes it out otherwise.
+func (b *Broker) enqueue(ctx actor.Context, id job.ID) {
+	j, ok := b.job(id)
+	if !ok {
+		return
 	}
-}
-
-func (b *Broker) enqueue(j job.Job) {
-	b.queue.Add(placement.Waiting{ID: string(j.ID), Priority: j.Spec.Priority, Demand: demandOf(j)})
+	mine, ok := j.Mine(b.journal)
+	if !ok || b.owners.resumed[id] || !b.acts(j) || j.Wanted(mine) <= b.crew.reserved(id) {
+		b.queue.Remove(string(id))
+		return
+	}
+	b.queue.Add(placement.Waiting{ID: string(id), Priority: j.Spec.Priority, Demand: demandOf(j)})
 }
 
 // schedule starts as many waiting jobs as there are places for.
@@ -199,9 +305,9 @@ func (b *Broker) supervise(ctx actor.Context, id job.ID) {
 		return
 	}
 	j, _ := b.job(id)
-	t := b.mine(j)
+	mine, _ := j.Mine(b.journal)
 	sup := b.supervisor(ctx)
-	ctx.Send(sup, &assign{j, t.Owner})
+	ctx.Send(sup, &assign{j, mine, b.mac})
 	b.active[id] = &activeJob{supervisor: sup}
 	b.watched[sup.Id] = id
 }
@@ -211,7 +317,7 @@ func (b *Broker) supervise(ctx actor.Context, id job.ID) {
 func (b *Broker) supervisor(ctx actor.Context) *actor.PID {
 	last := len(b.idle) - 1
 	if last < 0 {
-		return ctx.Spawn(newSupervisor(b.Node, b.mac))
+		return ctx.Spawn(newSupervisor(b.Node))
 	}
 	sup := b.idle[last]
 	b.idle = b.idle[:last]
@@ -223,24 +329,27 @@ const maxIdle = 1024
 
 // retire takes the job from a supervisor that has handled everything it was sent.
 func (b *Broker) retire(ctx actor.Context, r *retire) {
-	if a, ok := b.active[r.id]; ok && a.sent == r.handled {
-		delete(b.active, r.id)
-		delete(b.watched, a.supervisor.Id)
-		if len(b.idle) < maxIdle {
-			b.idle = append(b.idle, a.supervisor)
-		} else {
-			ctx.Stop(a.supervisor)
-		}
-		b.crew.unreserve(r.id)
-		b.requeue(ctx, r.id) // if it ended with the job still to do
+	a, ok := b.active[r.id]
+	if !ok || a.sent != r.handled {
+		return
 	}
+	delete(b.active, r.id)
+	delete(b.watched, a.supervisor.Id)
+	if len(b.idle) < maxIdle {
+		b.idle = append(b.idle, a.supervisor)
+	} else {
+		ctx.Stop(a.supervisor)
+	}
+	b.crew.unreserve(r.id)
+	b.enqueue(ctx, r.id) // if it ended with the job still to do
+	b.schedule(ctx)
 }
 
 // armQueued starts the timers of a job's life: they run from submission on and outlive supervisors.
 func (b *Broker) armQueued(ctx actor.Context, id job.ID, s *job.Spec) {
-	for timer, after := range map[job.Timer]time.Duration{job.QueueTimer: s.QueueTimeout, job.DeadlineTimer: s.Deadline} {
-		if after > 0 {
-			b.timersOf(id).arm(ctx, b.Node, ctx.Self(), id, job.Arm{Timer: timer, After: after})
+	for _, a := range []job.Arm{{Timer: job.QueueTimer, After: s.QueueTimeout}, {Timer: job.DeadlineTimer, After: s.Deadline}} {
+		if a.After > 0 {
+			b.timersOf(id).arm(ctx, b.Node, ctx.Self(), id, a)
 		}
 	}
 }

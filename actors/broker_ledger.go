@@ -5,38 +5,201 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
 
-// merge takes in what a peer sent. A vector is adopted only for origins in which this broker is not behind where the delta began.
-func (b *Broker) merge(ctx actor.Context, m *merge) {
-	for _, rec := range m.records {
-		b.mergeRecord(ctx, rec)
-	}
-	if !m.adopt {
-		return
-	}
-	v := b.replica.Vector()
-	for _, d := range m.upto.Dots() {
-		if v.Seq(d.Origin) >= m.after.Seq(d.Origin) {
-			v = v.With(d)
-		}
-	}
-	b.replica.Adopt(v)
+// summarize tells the sync actor what a ping says: equal hashes are equal ledgers.
+func (b *Broker) summarize(ctx actor.Context) {
+	told := &summary{b.replica.Hash()}
+	b.hold(func() { ctx.Send(b.sync, told) })
 }
 
-func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record) {
-	before, _ := b.replica.Get(rec.Key)
-	after, news := b.replica.Merge(rec)
-	if !news {
+// pinged answers a peer whose ledger differs with what this one knows.
+func (b *Broker) pinged(ctx actor.Context, msg *pinged) {
+	p, ok := b.peers[msg.peer]
+	if !ok {
 		return
 	}
-	if s, ok := after.State.(jobState); ok {
+	b.hearBroker(ctx, p.journal)
+	switch {
+	case p.journal == "" || msg.hash != b.replica.Hash():
+		b.tellKnowledge(ctx, vectorRequest{peer: msg.peer, answer: true})
+	case !b.fenced(p.journal):
+		b.held(ctx, p.journal, b.replica.Vector()) // it holds what we hold
+		b.caughtUp(p)
+	}
+}
+
+// caughtUp ends being behind: this ledger equals that of a peer.
+func (b *Broker) caughtUp(_ *peerBroker) {
+	if b.replica.Behind() {
+		b.replica.SetBehind(false)
+		b.saveMeta(metaBehind, []byte{})
+	}
+}
+
+// tellKnowledge has a peer told what this broker has on disk.
+func (b *Broker) tellKnowledge(ctx actor.Context, msg vectorRequest) {
+	told := &vectorReady{msg.peer, &messages.SyncVector{
+		Knowledge: b.replica.Seen().Append(nil), Answer: msg.answer, Journal: b.journal, Incarnation: b.Incarnation,
+		Root: b.replica.Root(), Horizon: b.replica.Horizon().Append(nil), Behind: b.replica.Behind(),
+	}}
+	b.hold(func() { ctx.Send(b.sync, told) })
+}
+
+// vectorTold hears what a peer knows and sends what it lacks.
+func (b *Broker) vectorTold(ctx actor.Context, msg *vectorTold) {
+	p, ok := b.peers[msg.peer]
+	if !ok {
+		return
+	}
+	p.journal = msg.journal
+	b.hearBroker(ctx, msg.journal)
+	before := b.journal
+	if !b.fenced(msg.journal) {
+		b.held(ctx, msg.journal, msg.knows.Vector)
+	}
+	if b.journal != before {
+		return // what it showed made this a new broker: it will ask again
+	}
+	if msg.answer {
+		b.tellKnowledge(ctx, vectorRequest{peer: msg.peer})
+	}
+	delta := b.replica.Missing(msg.knows)
+	if delta.Empty() && msg.root != b.replica.Root() && equalVectors(msg.knows.Vector, b.replica.Vector()) {
+		b.audit(ctx, msg.peer)
+		return
+	}
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, life: msg.incarnation, delta: delta, own: b.replica.Own()}
+	b.hold(func() { ctx.Send(b.sync, ready) })
+}
+
+func equalVectors(v, w ledger.Vector) bool { return v.CoversAll(w) && w.CoversAll(v) }
+
+// pushTo has a peer sent what was written here since it was sent something last.
+func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from), own: b.replica.Own()}
+	b.hold(func() { ctx.Send(b.sync, ready) })
+}
+
+// merge takes in a part of what a peer sent, and answers for it once it is on disk.
+func (b *Broker) merge(ctx actor.Context, m *merge) {
+	p, ok := b.peers[m.peer]
+	if !ok || b.fenced(m.journal) || (m.life != 0 && m.life != b.Incarnation) {
+		return // of a broker given up, or meant for an earlier life of this one
+	}
+	b.hearBroker(ctx, m.journal)
+	p.journal = m.journal
+	journal := b.journal
+	var refused []job.ID
+	for _, rec := range m.records {
+		if !b.mergeRecord(ctx, rec, m.repair) && rec.Key.Kind == ledger.Job {
+			refused = append(refused, job.ID(rec.Key.ID))
+		}
+		if b.journal != journal {
+			return // it said that this broker is given up
+		}
+	}
+	if m.adopt {
+		if _, changed := b.replica.TakeMarks(m.from, m.marks); changed {
+			b.disk.moved = true
+			b.inherit(ctx)
+			b.membersChanged(ctx)
+			b.applyHorizon(ctx)
+		}
+	}
+	told := &merged{
+		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
+		refused: refused, horizon: b.replica.Horizon(),
+	}
+	b.hold(func() {
+		if !b.fenced(m.journal) {
+			ctx.Send(b.sync, told)
+		}
+	})
+}
+
+// mergeRecord takes in one record and acts on what it says. It returns false if the record was forgotten here.
+func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) bool {
+	before, _ := b.replica.Get(rec.Key)
+	after, outcome := b.replica.Merge(rec, repair)
+	switch outcome {
+	case ledger.Refused:
+		b.note("resurrection refused", "", rec.Key.ID)
+		return false
+	case ledger.Known:
+		return true
+	case ledger.Taken:
+	}
+	b.save(after)
+	switch s := after.State.(type) {
+	case jobState:
 		old, _ := before.State.(jobState)
-		b.remember(old.Job, s.Job)
-		ctx.Send(b.gateway, &moved{s.Job})
-		b.succeed(ctx, s.Job)
+		b.jobMerged(ctx, old, s)
+	case brokerState:
+		b.brokerMerged(ctx, s.Broker)
+	case forgetState:
+		b.forgotten(ctx, s.Forget)
+	case ledger.HorizonState:
+		if b.replica.Behind() {
+			b.saveMeta(metaBehind, []byte{1})
+		}
+	}
+	return true
+}
+
+// jobMerged follows a job that another broker moved.
+func (b *Broker) jobMerged(ctx actor.Context, old, s jobState) {
+	b.jobMoved(ctx, old.Job, s.Job)
+	if v, _ := s.Decided(); v != nil {
+		if was, _ := old.Decided(); was == nil {
+			b.hold(func() { b.finalized(ctx, s.ID) })
+		}
+	}
+	b.beginTenure(ctx, s.Job)
+	if j, ok := b.job(s.ID); ok && owned(j, b.journal) {
+		b.applyMerged(ctx, j)
+	}
+}
+
+// brokerMerged follows what another broker says of itself.
+func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
+	was, _ := b.census.Broker(r.Journal)
+	b.census.Add(r)
+	if r.Node == b.ID && r.Journal != b.journal && !b.census.Forgotten(r.Journal) {
+		b.giveUp(ctx, r.Journal, b.ID, "its disk is gone: the node has begun a new journal")
+	}
+	b.membersChanged(ctx)
+	b.inherit(ctx)
+	if r.Established && !was.Established {
+		for _, o := range sortedOrigins(b.holders.waiting) {
+			b.confirm(o)
+		}
+	}
+	if r.Proven > was.Proven {
+		b.refinalize(ctx)
+	}
+}
+
+// forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on it forgets them too. If it
+// was not, and knows of no end, they were never forgotten: the peer has lost them and gets them back.
+func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
+	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
+	for _, id := range msg.jobs {
+		key := jobKey(id)
+		rec, ok := b.replica.Get(key)
+		switch {
+		case !ok:
+		case away || rec.State.(jobState).Job.Ended:
+			b.note("forgotten elsewhere", id, msg.peer)
+			b.replica.Drop(key)
+			b.dropped(key)
+		default:
+			b.repair(ctx, msg.peer, []ledger.Record{rec})
+		}
 	}
 }
 
@@ -53,15 +216,27 @@ func (b *Broker) stale(ctx actor.Context, seen ledger.Vector, id string) bool {
 }
 
 // childFailed decides what happens when a child of the broker panics: the sync actor starts afresh, a supervisor ends and the broker,
-// which watches it, starts another from the ledger.
+// which watches it, starts another from the ledger. A journal that cannot be written ends the node.
 type childFailed struct{ log *slog.Logger }
 
 // HandleFailure implements actor.SupervisorStrategy.
 func (c *childFailed) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, message any) {
 	c.log.Error("actor broke down", "actor", child.GetId(), "reason", reason, "message", typeName(message))
-	if child.GetId() == messages.SyncActor {
+	switch child.GetId() {
+	case messages.SyncActor:
 		s.RestartChildren(child)
-		return
+	case journalActor:
+		s.EscalateFailure(reason, message)
+	default:
+		s.StopChildren(child)
 	}
-	s.StopChildren(child)
+}
+
+// journalActor is the name of the journal's actor.
+const journalActor = messages.BrokerActor + "/journal"
+
+// owned says whether a broker has, or had, a part in a job.
+func owned(j job.Job, journal string) bool {
+	_, ok := j.Last(journal)
+	return ok
 }

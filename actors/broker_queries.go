@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -26,10 +25,14 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.listJobs(ctx, msg)
 	case *listNodes:
 		b.listNodes(ctx, msg)
+	case *reprieveJob:
+		b.reprieveJob(ctx, msg)
+	case *forgetBroker:
+		b.forget(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *sealSession:
-		ctx.Respond(&sessionContent{b.replica.Vector(), b.hybrid()})
+		b.reply(ctx, &sessionContent{msg.client, b.replica.Vector(), b.hybrid()})
 	case returned: // what must arrive is sent again by whoever needs it
 		logReturned(b.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
@@ -44,49 +47,52 @@ func (b *Broker) showJob(ctx actor.Context, q *showJob) {
 	}
 	j, refused := b.find(q.id)
 	if refused != nil {
-		ctx.Respond(refused)
+		b.reply(ctx, refused)
 		return
 	}
-	ctx.Respond(b.describe(j))
+	b.reply(ctx, b.describe(j))
 }
 
+// cancelJob writes the wish down, at whatever broker it is said: the one that acts for the job turns it into a verdict (JOB-8).
 func (b *Broker) cancelJob(ctx actor.Context, q *cancelJob) {
+	if b.stale(ctx, q.seen, q.id) {
+		return
+	}
+	j, refused := b.find(q.id)
+	if refused != nil {
+		b.reply(ctx, refused)
+		return
+	}
+	if b.acts(j) {
+		b.apply(ctx, j.ID, job.CancelAsked{By: q.by, Acting: true, At: b.hybrid()})
+	} else if next, news := j.AskCancel(q.by, b.hybrid()); news {
+		b.commit(ctx, next)
+	}
+	j, _ = b.job(j.ID)
+	b.reply(ctx, b.describe(j))
+}
+
+// reprieveJob ends a job's quarantine.
+func (b *Broker) reprieveJob(ctx actor.Context, q *reprieveJob) {
 	if b.stale(ctx, q.seen, q.id) {
 		return
 	}
 	j, refused := b.find(q.id)
 	switch {
 	case refused != nil:
-		ctx.Respond(refused)
-	case !b.owns(j):
-		b.passCancel(ctx, j)
+		b.reply(ctx, refused)
+	case !b.acts(j):
+		b.reply(ctx, &messages.Refused{
+			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000,
+			Reason: "another broker acts for the job: ask broker " + j.Current().Node,
+		})
 	default:
-		b.apply(ctx, j.ID, job.CancelAsked{By: q.by, At: b.hybrid()})
-		ctx.Respond(b.describe(j))
+		b.apply(ctx, j.ID, job.Reprieved{By: q.by, At: b.hybrid()})
+		b.enqueue(ctx, j.ID)
+		b.schedule(ctx)
+		b.reply(ctx, b.describe(j))
 	}
 }
-
-// passCancel has the job's owner decide, and brings its answer.
-func (b *Broker) passCancel(ctx actor.Context, j job.Job) {
-	client, owner := ctx.Sender(), j.Current().Node
-	question := ctx.RequestFuture(pid(owner, messages.GatewayActor), &messages.CancelJob{Job: string(j.ID)}, askPatience)
-	ctx.ReenterAfter(question, func(res any, err error) {
-		if answer, ok := messages.Unstamp(res).(*messages.JobChanged); ok && err == nil {
-			ctx.Send(client, answer)
-			return
-		}
-		ctx.Send(client, &messages.Refused{
-			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000,
-			Reason: fmt.Sprintf("broker %s, which owns the job, does not answer just now", owner),
-		})
-	})
-}
-
-// askPatience is how long a broker waits for another one in a client's name.
-const askPatience = 3 * time.Second
-
-// owns says whether this broker is the one whose verdict counts.
-func (b *Broker) owns(j job.Job) bool { return j.Current().Owner.Journal == b.owner.Journal }
 
 // find returns the job whose id is, or uniquely begins with, id.
 func (b *Broker) find(id string) (job.Job, *messages.Refused) {
@@ -112,16 +118,57 @@ func (b *Broker) find(id string) (job.Job, *messages.Refused) {
 const minPrefix = 4
 
 func (b *Broker) describe(j job.Job) *messages.JobChanged {
-	c := changed(j)
+	c := changed(j, b.final(j))
 	c.Names = b.names(j)
-	if b.owns(j) && j.State() == job.StateQueued && b.active[j.ID] == nil && b.queue.Has(string(j.ID)) {
-		c.Waiting = b.waitingFor(j)
+	if why := b.waitingFor(j); why != "" {
+		c.Waiting = why
 	}
 	return c
 }
 
-// waitingFor says why a queued job does not run just now (JOB-9).
+// waitingFor says why a job does not move just now, as far as this broker knows better than its record (JOB-9).
 func (b *Broker) waitingFor(j job.Job) string {
+	v, _ := j.Decided()
+	provisional, _ := j.Winner()
+	owner, _ := j.Authority()
+	switch {
+	case v != nil && b.final(j):
+		return ""
+	case v != nil:
+		return "its end is not on a second disk yet"
+	case provisional != nil && owner.Journal != b.journal:
+		return b.awaits(owner) + " makes its end final"
+	case b.owners.resumed[j.ID]:
+		return "this broker has just started: executors may still run it"
+	case b.queue.Has(string(j.ID)) && b.active[j.ID] == nil:
+		return b.queuedFor(j)
+	case !b.acts(j) && j.State() == job.StateQueued:
+		return b.awaits(j.Owners()[0]) + " acts for it"
+	}
+	return ""
+}
+
+// awaits names the broker that something waits for, or whose fences if it is given up.
+func (b *Broker) awaits(o job.Ownership) string {
+	if b.census.Forgotten(o.Journal) {
+		if missing := b.census.Unfenced(o.Journal); len(missing) > 0 {
+			return "waits for the fence of broker " + b.nameOf(missing[0]) + "; then an heir of broker " + b.nameOf(o.Journal)
+		}
+		return "waits until an heir of broker " + b.nameOf(o.Journal)
+	}
+	return "waits until broker " + b.nameOf(o.Journal)
+}
+
+// nameOf returns what people call the broker of a journal.
+func (b *Broker) nameOf(journal string) string {
+	r, ok := b.census.Broker(journal)
+	if n, known := b.node(r.Node); ok && known {
+		return n.Name
+	}
+	return journal
+}
+
+func (b *Broker) queuedFor(j job.Job) string {
 	if _, err := b.crew.choose(demandOf(j)); err != nil {
 		return err.Error()
 	}
@@ -174,7 +221,7 @@ func (b *Broker) listJobs(ctx actor.Context, q *listJobs) {
 	for _, j := range jobs {
 		res.Jobs = append(res.Jobs, b.describe(j))
 	}
-	ctx.Respond(res)
+	b.reply(ctx, res)
 }
 
 func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
@@ -196,7 +243,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	slices.SortFunc(res.Nodes, func(a, b *messages.NodeInfo) int {
 		return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetId(), b.GetId()))
 	})
-	ctx.Respond(res)
+	b.reply(ctx, res)
 }
 
 // asSeen marks a node that is up by a record whose writer this broker has no link to: it may be out of date.
@@ -233,6 +280,6 @@ func (b *Broker) status() *messages.StatusResponse {
 }
 
 // changed returns what a client is told of a job.
-func changed(j job.Job) *messages.JobChanged {
-	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting}
+func changed(j job.Job, final bool) *messages.JobChanged {
+	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting, Final: final}
 }

@@ -19,9 +19,11 @@ var _ = Describe("A supervisor that breaks down", Label("JOB-2"), func() {
 			clock := messages.NewNodeClock(vclock.Key{Node: "b1", Incarnation: 1}, time.Now)
 			system := newSystem("b1", GinkgoWriter)
 			about := &actors.Node{ID: "b1", Name: "b1", Clock: clock, Now: time.Now, Log: system.Logger(), Incarnation: 1}
-			broker, err := system.Root.SpawnNamed(actors.NewBroker(about, actors.BrokerSettings{
-				Heartbeat: time.Second, LeaseTimeout: time.Hour, Reconnect: time.Second, SyncInterval: time.Second, MaxQueued: 9,
-			}), messages.BrokerActor)
+			props, err := actors.NewBroker(about, actors.BrokerSettings{
+				Heartbeat: time.Second, LeaseTimeout: time.Hour, Reconnect: time.Second, SyncInterval: time.Second, BrokerTimeout: time.Minute, MaxQueued: 9, First: true,
+			})
+			g.Expect(err).NotTo(HaveOccurred())
+			broker, err := system.Root.SpawnNamed(props, messages.BrokerActor)
 			g.Expect(err).NotTo(HaveOccurred())
 			deployed := 0
 			var supervisor *actor.PID

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -18,17 +19,19 @@ type member struct {
 	placement.Executor
 	pid        *actor.PID
 	lease      uint64
+	life       uint64 // its incarnation
 	heard      time.Time
-	reserved   map[job.ID]bool   // slots promised to jobs whose attempt is not named yet
-	live       map[job.Name]bool // attempts under way
-	reconnects Timer       // runs while the connection is gone
+	carried    map[job.ID][]job.Held // what it had in hand when it came, and has not brought a result of
+	reserved   map[job.ID]bool       // slots promised to jobs whose attempt is not named yet
+	live       map[job.Name]bool     // attempts under way
+	reconnects Timer                 // runs while the connection is gone
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }
 
 // join adds an executor, or renews one; attempts that are already under way stay in hand.
-func (c *crew) join(e placement.Executor, pid *actor.PID, lease uint64, now time.Time) *member {
-	m := &member{Executor: e, pid: pid, lease: lease, heard: now, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
+	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, carried: map[job.ID][]job.Held{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
 	if old, ok := c.members[e.ID]; ok {
 		old.stopReconnect()
 		m.live, m.reserved = old.live, old.reserved
@@ -70,12 +73,20 @@ func (c *crew) forgive(d time.Duration) {
 // silent returns the executors that were not heard for longer than timeout.
 func (c *crew) silent(now time.Time, timeout time.Duration) []*member {
 	var out []*member
-	for _, m := range c.members {
+	for _, m := range c.sorted() {
 		if now.Sub(m.heard) > timeout {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+func (c *crew) sorted() []*member {
+	all := make([]*member, 0, len(c.members))
+	for _, id := range slices.Sorted(maps.Keys(c.members)) {
+		all = append(all, c.members[id])
+	}
+	return all
 }
 
 // free says whether any executor has room.
@@ -91,7 +102,7 @@ func (c *crew) free() bool {
 // choose returns the executor that suits d best.
 func (c *crew) choose(d placement.Demand) (*member, error) {
 	executors := make([]placement.Executor, 0, len(c.members))
-	for _, m := range c.members {
+	for _, m := range c.sorted() {
 		e := m.Executor
 		e.Used = m.used()
 		e.Cut = m.reconnects != nil
@@ -104,21 +115,49 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	return c.members[executors[i].ID], nil
 }
 
-// account moves slots from reservations to attempts, and frees those of attempts that ended.
-func (c *crew) account(before, now job.Tenure) {
-	for i, a := range now.Attempts {
-		was := i < len(before.Attempts) && before.Attempts[i].State.Live()
+// account counts the attempts of a job that are under way, and frees the slots of those that ended.
+func (c *crew) account(t job.Tenure) {
+	for _, a := range t.Attempts {
 		m, ok := c.members[a.Executor]
-		if !ok || was == a.State.Live() {
+		if !ok {
 			continue
 		}
 		if a.State.Live() {
-			delete(m.reserved, a.Name.Job)
-			m.live[a.Name] = true
+			if !m.live[a.Name] {
+				delete(m.reserved, a.Name.Job)
+				m.live[a.Name] = true
+			}
 			continue
 		}
 		delete(m.live, a.Name)
 	}
+}
+
+// reserved returns how many slots are promised to a job.
+func (c *crew) reserved(id job.ID) int {
+	n := 0
+	for _, m := range c.members {
+		if m.reserved[id] {
+			n++
+		}
+	}
+	return n
+}
+
+// clear forgets what the executors have in hand, but not the executors.
+func (c *crew) clear() {
+	for _, m := range c.members {
+		clear(m.live)
+		clear(m.reserved)
+	}
+}
+
+// party is on whose behalf an executor says what it says: the label party, or itself.
+func (m *member) party() string {
+	if p := m.Labels["party"]; p != "" {
+		return p
+	}
+	return m.ID
 }
 
 func (c *crew) unreserve(id job.ID) {
@@ -146,5 +185,19 @@ func (m *member) stopReconnect() {
 	if m.reconnects != nil {
 		m.reconnects.Stop()
 		m.reconnects = nil
+	}
+}
+
+// has says whether the executor said when it came that it has an attempt in hand, and has not brought a result since.
+func (m *member) has(n job.Name) bool {
+	return slices.ContainsFunc(m.carried[n.Job], func(h job.Held) bool { return h.Name == n })
+}
+
+// done notes that the executor is through with an attempt.
+func (m *member) done(n job.Name) {
+	if left := slices.DeleteFunc(slices.Clone(m.carried[n.Job]), func(h job.Held) bool { return h.Name == n }); len(left) > 0 {
+		m.carried[n.Job] = left
+	} else {
+		delete(m.carried, n.Job)
 	}
 }

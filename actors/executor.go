@@ -154,7 +154,7 @@ func (e *Executor) tick(ctx actor.Context) {
 		return
 	}
 	ctx.Request(e.home, &messages.Heartbeat{Lease: e.lease, Capabilities: e.capabilitiesIfChanged()})
-	for _, d := range e.hands {
+	for _, d := range e.inHand() {
 		if d.result != nil && e.Now().Sub(d.sent) >= e.Resend {
 			e.sendResult(ctx, d)
 		}
@@ -219,20 +219,21 @@ func (e *Executor) register(ctx actor.Context) {
 	e.lease++
 	e.confirmed = false
 	e.told = narrow(e.pace.Window())
-	ctx.Request(e.home, &messages.RegisterExecutor{
-		Name: e.Name, Lease: e.lease, Capabilities: e.capabilities(), Running: messages.AttemptsToWire(e.attemptsOf(e.home)),
-	})
+	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities()}
+	for _, d := range e.inHand() {
+		m.Running = append(m.Running, messages.AttemptToWire(d.name))
+		m.Macs = append(m.Macs, d.mac)
+	}
+	ctx.Request(e.home, m)
 }
 
-// attemptsOf returns what a broker has deployed here and not answered.
-func (e *Executor) attemptsOf(broker *actor.PID) []job.Name {
-	var names []job.Name
-	for n, d := range e.hands {
-		if d.owner.Equal(broker) {
-			names = append(names, n)
-		}
+// inHand returns everything deployed here and not answered, whoever deployed it, in a fixed order.
+func (e *Executor) inHand() []*deployment {
+	all := make([]*deployment, 0, len(e.hands))
+	for _, n := range sortedNames(e.hands) {
+		all = append(all, e.hands[n])
 	}
-	return names
+	return all
 }
 
 func (e *Executor) registered(ctx actor.Context, msg *messages.ExecutorRegistered) {
@@ -243,7 +244,7 @@ func (e *Executor) registered(ctx actor.Context, msg *messages.ExecutorRegistere
 	e.every = time.Duration(msg.GetHeartbeatMs()) * time.Millisecond
 	e.timeout = time.Duration(msg.GetTimeoutMs()) * time.Millisecond
 	e.log.Info("joined", "broker", e.home.Address, "lease", e.lease)
-	for _, d := range e.hands {
+	for _, d := range e.inHand() {
 		if d.result != nil {
 			e.sendResult(ctx, d)
 		}

@@ -87,18 +87,28 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 	e.dispatch(ctx)
 }
 
+// sendResult sends a result to the broker that deployed the attempt, and to the home broker if that is another one: it may have taken the job over,
+// or knows who has.
 func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
 	d.sent = e.Now()
 	e.told = narrow(e.pace.Window())
-	d.result.Window = e.told
-	ctx.Request(d.owner, d.result)
+	result := &messages.AttemptFinished{Attempt: d.result.GetAttempt(), Mac: d.result.GetMac(), Result: d.result.GetResult(), Window: e.told}
+	ctx.Request(d.owner, result)
+	if e.home != nil && !e.home.Equal(d.owner) {
+		ctx.Request(e.home, result)
+	}
+}
+
+// speaksFor says whether the sender of the message under way may answer for an attempt: the broker that deployed it, or the home broker.
+func (e *Executor) speaksFor(ctx actor.Context, d *deployment) bool {
+	return ctx.Sender().Address == d.owner.Address || e.isHome(ctx)
 }
 
 func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswered) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	d, ok := e.hands[n]
-	if !ok || d.result == nil || ctx.Sender().Address != d.owner.Address {
-		return
+	if !ok || d.result == nil || !e.speaksFor(ctx, d) || msg.GetHeld() {
+		return // held: it is kept until others agree
 	}
 	delete(e.hands, n)
 	e.finished--
@@ -111,7 +121,7 @@ func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswere
 func (e *Executor) stopAttempt(ctx actor.Context, msg *messages.StopAttempt) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	d, ok := e.hands[n]
-	if !ok || ctx.Sender().Address != d.owner.Address || d.result != nil {
+	if !ok || !e.speaksFor(ctx, d) || d.result != nil {
 		return // finished: its answer lets it go
 	}
 	e.log.Info("attempt stopped", "job", n.Job, "attempt", n.N, "reason", msg.GetReason())

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -13,9 +12,6 @@ import (
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/messages"
 )
-
-// sealPatience is how long the gateway waits for its own broker.
-const sealPatience = 5 * time.Second
 
 // GatewaySettings are a gateway's bounds.
 type GatewaySettings struct {
@@ -75,8 +71,18 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		g.pass(ctx, msg)
 	case *messages.SealSession:
 		g.seal(ctx)
+	case *sessionContent:
+		g.sealed(ctx, msg)
+	case *messages.ReprieveJob:
+		if seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob()); ok {
+			g.pass(ctx, &reprieveJob{msg.GetJob(), messages.NodeOf(ctx.Sender().Address), seen})
+		}
+	case *messages.ForgetBroker:
+		g.pass(ctx, &forgetBroker{msg.GetBroker(), msg.GetReason(), messages.NodeOf(ctx.Sender().Address)})
 	case *moved:
-		g.moved(ctx, msg.job)
+		g.moved(ctx, msg.job, msg.final)
+	case *superseded:
+		g.superseded(ctx, msg)
 	case *messages.PeerDown:
 		g.forget(msg.Node)
 	case *messages.ReadStdin:
@@ -174,40 +180,44 @@ func (g *Gateway) session(ctx actor.Context, b []byte, id string) (ledger.Vector
 	return s.vector, true
 }
 
-// seal asks the broker what it knows and answers with that under this broker's seal.
-func (g *Gateway) seal(ctx actor.Context) {
-	client := ctx.Sender()
-	ctx.ReenterAfter(ctx.RequestFuture(g.broker, &sealSession{}, sealPatience), func(res any, err error) {
-		c, ok := messages.Unstamp(res).(*sessionContent)
-		if err != nil || !ok {
-			ctx.Send(client, &messages.Refused{Code: messages.Refused_BUSY, Reason: "the broker did not answer in time", RetryAfterMs: 100})
-			return
-		}
-		s := session{vector: c.vector, at: c.at}
-		if s.seal, err = g.Sealer.Seal(s.content()); err != nil {
-			ctx.Send(client, &messages.Refused{Code: messages.Refused_INVALID, Reason: fmt.Sprintf("the session cannot be sealed: %v", err)})
-			return
-		}
-		ctx.Send(client, &messages.SessionSealed{Session: s.append()})
-	})
+// seal asks the broker what it knows, and sealed answers with that under this broker's seal.
+func (g *Gateway) seal(ctx actor.Context) { ctx.Request(g.broker, &sealSession{ctx.Sender()}) }
+
+func (g *Gateway) sealed(ctx actor.Context, c *sessionContent) {
+	s := session{vector: c.vector, at: c.at}
+	var err error
+	if s.seal, err = g.Sealer.Seal(s.content()); err != nil {
+		ctx.Send(c.client, &messages.Refused{Code: messages.Refused_INVALID, Reason: fmt.Sprintf("the session cannot be sealed: %v", err)})
+		return
+	}
+	ctx.Send(c.client, &messages.SessionSealed{Session: s.append()})
 }
 
 func (g *Gateway) refuse(ctx actor.Context, code messages.Refused_Code, reason, id string) {
 	ctx.Respond(&messages.Refused{Code: code, Reason: reason, Job: id})
 }
 
-// moved tells those who watch a job.
-func (g *Gateway) moved(ctx actor.Context, j job.Job) {
+// moved tells those who watch a job, until it is over for good.
+func (g *Gateway) moved(ctx actor.Context, j job.Job, final bool) {
 	watchers, ok := g.watchers[j.ID]
 	if !ok {
 		return
 	}
 	for _, w := range watchers {
-		ctx.Send(w, changed(j))
+		ctx.Send(w, changed(j, final))
 	}
-	if j.State().Terminal() {
+	if final {
 		delete(g.watchers, j.ID)
 		maps.DeleteFunc(g.readers, func(n job.Name, _ *actor.PID) bool { return n.Job == j.ID })
+	}
+}
+
+// superseded tells those who watch a job that the end they were told of did not become final.
+func (g *Gateway) superseded(ctx actor.Context, msg *superseded) {
+	for _, w := range g.watchers[msg.job.ID] {
+		c := changed(msg.job, msg.final)
+		c.Superseded = true
+		ctx.Send(w, c)
 	}
 }
 

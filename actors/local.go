@@ -1,10 +1,13 @@
 package actors
 
 import (
+	"github.com/asynkron/protoactor-go/actor"
+
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/messages"
 )
 
 // What the actors of one node tell each other. None of it crosses a link.
@@ -32,21 +35,37 @@ type (
 		seen         ledger.Vector
 	}
 	listNodes   struct{ seen ledger.Vector }
-	sealSession struct{}
+	reprieveJob struct {
+		id, by string
+		seen   ledger.Vector
+	}
+	forgetBroker struct{ broker, reason, by string }
+	sealSession  struct{ client *actor.PID }
 )
 
 // sessionContent is what a session says of this broker's ledger: what a seal covers.
 type sessionContent struct {
+	client *actor.PID
 	vector ledger.Vector
 	at     vclock.Hybrid
 }
 
-// moved tells the gateway that a job has a new version.
-type moved struct{ job job.Job }
+// moved tells the gateway that a job has a new version, and whether it is over for good.
+type moved struct {
+	job   job.Job
+	final bool
+}
+
+// superseded tells the gateway that a provisional end of this broker did not become the final one.
+type superseded struct {
+	job   job.Job
+	final bool
+}
 
 // commit asks the broker to write a job down; the broker answers committed with the effects, which may then be done.
 type commit struct {
 	job     job.Job
+	news    bool // there is something to write down
 	effects []job.Effect
 }
 
@@ -57,6 +76,7 @@ type committed struct{ effects []job.Effect }
 type assign struct {
 	job   job.Job
 	owner job.Ownership
+	mac   mac
 }
 
 // retire says that a supervisor has nothing more to do after handling so many events.
@@ -68,8 +88,11 @@ type retire struct {
 // unreserve gives back the slot that was held for a job which did not take it.
 type unreserve struct{ id job.ID }
 
-// told carries an event to a job's supervisor.
-type told struct{ event job.Event }
+// told carries an event to a job's supervisor, and the job as the broker knows it.
+type told struct {
+	event job.Event
+	job   job.Job
+}
 
 // expired says that a timer of a job ran out while it was queued, or active.
 type expired struct {
@@ -86,51 +109,122 @@ type syncTick struct{}
 // flushPush ends the moment in which writes are gathered before they are pushed.
 type flushPush struct{}
 
-// wrote tells the sync actor of a write of this broker.
-type wrote struct {
-	record ledger.Record
-	dot    ledger.Dot
-}
+// wrote tells the sync actor that there are writes of this broker on disk which peers were not sent yet.
+type wrote struct{}
 
-// vectorRequest asks the broker what it knows; peer and hash come back with the answer.
-type vectorRequest struct {
-	peer   string // empty: all peers
-	hash   uint64
-	answer bool // the peer is asked for its vector too
-}
+// What sync asks of the broker or tells it. A peer is named by its node.
+type (
+	summaryRequest struct{}
+	pinged         struct {
+		peer string
+		hash uint64
+	}
+	vectorRequest struct {
+		peer   string
+		answer bool // the peer is asked for what it knows too
+	}
+	pushRequest struct {
+		peer string
+		from ledger.Vector // of this broker's writes: what was sent last
+	}
+	vectorTold struct {
+		peer        string
+		journal     string
+		incarnation uint64
+		knows       ledger.Knowledge
+		root        uint64
+		answer      bool
+	}
+	// merge is a part of a delta, or a repair. With adopt, every part before it was merged.
+	merge struct {
+		peer, journal string
+		life          uint64 // of this broker, whose question is answered; 0: a push or repair
+		round         uint64
+		part          uint32
+		records       []ledger.Record
+		from, marks   ledger.Vector
+		adopt, repair bool
+	}
+	partTaken struct {
+		journal string
+		holds   ledger.Vector
+	}
+	forgottenThere struct {
+		peer    string
+		jobs    []job.ID
+		horizon ledger.Vector
+	}
+	audited struct {
+		peer   string
+		ranges []uint64
+	}
+	summed struct {
+		peer  string
+		index int
+		sums  []ledger.KeySum
+	}
+	wanted struct {
+		peer string
+		keys []ledger.Key
+	}
+)
 
-type vectorResponse struct {
-	vectorRequest
-	vector ledger.Vector
-}
-
-// deltaRequest asks the broker for what a peer lacks.
-type deltaRequest struct {
-	peer  string
-	since ledger.Vector
-}
-
-type deltaResponse struct {
-	deltaRequest
-	records []ledger.Record
-	upto    ledger.Vector
-}
-
-// merge asks the broker to take in records of a peer, and to adopt upto for every origin in which it is not behind after.
-type merge struct {
-	records     []ledger.Record
-	adopt       bool
-	after, upto ledger.Vector
-}
+// What the broker has sync send, when everything it rests on is on disk.
+type (
+	summary     struct{ hash uint64 }
+	vectorReady struct {
+		peer string
+		tell *messages.SyncVector
+	}
+	deltaReady struct {
+		peer, journal string
+		life          uint64 // of the peer
+		delta         *ledger.Delta
+		own           ledger.Vector // of this broker's writes: what was there when it was planned
+	}
+	merged struct {
+		peer    string
+		round   uint64
+		part    uint32
+		repair  bool
+		journal string
+		holds   ledger.Vector // of the peer's writes
+		refused []job.ID
+		horizon ledger.Vector
+	}
+	auditReady struct {
+		peer string
+		sums []uint64
+	}
+	sumsReady struct {
+		peer  string
+		index int
+		sums  []ledger.KeySum
+	}
+	wantReady struct {
+		peer string
+		keys []ledger.Key
+	}
+	repairReady struct {
+		peer    string
+		records []ledger.Record
+		journal string
+		behind  bool
+	}
+	// reborn says that this broker has a new journal: what was to be sent for the old one is not sent any more.
+	reborn struct{}
+)
 
 // demandOf says what a job asks of an executor.
 func demandOf(j job.Job) placement.Demand {
 	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest}
-	for _, a := range j.Current().Attempts {
-		if d.Avoid == nil {
-			d.Avoid = map[string]bool{}
+	for _, t := range j.Tenures {
+		for _, a := range t.Attempts {
+			if d.Avoid == nil {
+				d.Avoid = map[string]bool{}
+			}
+			d.Avoid[a.Executor] = true
 		}
-		d.Avoid[a.Executor] = true
 	}
 	return d
 }

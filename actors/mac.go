@@ -2,7 +2,6 @@ package actors
 
 import (
 	"crypto/hmac"
-	"crypto/rand"
 	"crypto/sha256"
 
 	"github.com/urbancompute/ucp/internal/canon"
@@ -11,12 +10,6 @@ import (
 
 // mac signs attempts, so that their owner knows them again even if its record of them is gone (JOB-2).
 type mac struct{ key []byte }
-
-func newMAC() mac {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key) // never fails
-	return mac{key}
-}
 
 // sign covers the attempt's full name, its executor and the hash of the spec.
 func (m mac) sign(n job.Name, executor string, spec *job.Spec) []byte {

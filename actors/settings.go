@@ -1,6 +1,10 @@
 package actors
 
 import (
+	"crypto/rand"
+	"encoding/base32"
+	"fmt"
+	"io"
 	"log/slog"
 	"time"
 
@@ -25,7 +29,40 @@ type Node struct {
 	Now         func() time.Time // monotonic
 	Log         *slog.Logger
 	After       func(time.Duration, func()) Timer // nil: time.AfterFunc
+	Random      io.Reader                         // of names and keys; nil: crypto/rand
+	Notes       func(Note)                        // is told what happens in the node's life; nil: nobody
 }
+
+// Note is an event in the life of a node, for those who follow what a network does.
+type Note struct {
+	Kind  string
+	Job   job.ID // empty if it is about no job
+	Text  string
+	Stamp messages.Stamp
+}
+
+// note tells whoever listens.
+func (n *Node) note(kind string, id job.ID, text string) {
+	if n.Notes != nil {
+		n.Notes(Note{Kind: kind, Job: id, Text: text, Stamp: n.Clock.Now()})
+	}
+}
+
+// random returns n random bytes.
+func (n *Node) random(count int) []byte {
+	from := n.Random
+	if from == nil {
+		from = rand.Reader
+	}
+	b := make([]byte, count)
+	if _, err := io.ReadFull(from, b); err != nil {
+		panic(fmt.Sprintf("no randomness: %v", err))
+	}
+	return b
+}
+
+// randomName returns a name that nobody else has: 80 random bits.
+func (n *Node) randomName() string { return base32.StdEncoding.EncodeToString(n.random(10)) }
 
 // Timer is a timer that can be stopped; *time.Timer is one.
 type Timer interface{ Stop() bool }

@@ -9,9 +9,9 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
-// supervisor runs one active job: it turns what happens to the job into events, has the broker write the outcome down, and then does what
-// follows. When its job is over or back in the queue it retires, and the broker gives it another one later. The broker supervises it, and
-// if it breaks down gives its job to a new one, from the ledger.
+// supervisor runs one active job: it turns what happens to the job into events, deploys what they ask for, and has the broker write the outcome
+// down and tell executors. When its job is over or back in the queue it retires, and the broker gives it another one later. The broker supervises
+// it, and if it breaks down gives its job to a new one, from the ledger.
 type supervisor struct {
 	*Node
 	mac     mac
@@ -23,9 +23,9 @@ type supervisor struct {
 	pending int    // commits not answered yet
 }
 
-func newSupervisor(n *Node, m mac) *actor.Props {
+func newSupervisor(n *Node) *actor.Props {
 	return n.props(func() actor.Actor {
-		return &supervisor{Node: n, mac: m, log: n.Log.With("actor", "supervisor")}
+		return &supervisor{Node: n, log: n.Log.With("actor", "supervisor")}
 	})
 }
 
@@ -33,9 +33,10 @@ func newSupervisor(n *Node, m mac) *actor.Props {
 func (s *supervisor) Receive(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *assign:
-		s.job, s.self, s.handled = msg.job, msg.owner, 0
+		s.job, s.self, s.mac, s.handled = msg.job, msg.owner, msg.mac, 0
 	case *told:
 		s.handled++
+		s.learn(msg.job)
 		s.apply(ctx, msg.event)
 	case *expired:
 		if msg.id == s.job.ID { // else of a job that this supervisor had before
@@ -55,7 +56,19 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	}
 }
 
-// apply moves the job on. Effects wait until the broker has written the job down.
+// learn takes in what other brokers wrote. The broker's copy may lack what is on its way there from here.
+func (s *supervisor) learn(j job.Job) {
+	if j.ID != s.job.ID {
+		return
+	}
+	s.job = s.job.Merge(j)
+	if mine, ok := s.job.Mine(s.self.Journal); ok {
+		s.self = mine
+	}
+}
+
+// apply moves the job on. A deployment goes out at once: an owner that forgets it in a crash knows it again by its signature (JOB-2). All other
+// effects wait until the broker has written the job down.
 func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 	next, effects, err := s.job.Apply(s.self, ev)
 	if err != nil {
@@ -64,30 +77,40 @@ func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 		s.retireIfIdle(ctx)
 		return
 	}
+	news := changedBy(s.job, next, s.self)
 	s.job = next
+	for _, e := range effects {
+		if d, ok := e.(job.Deploy); ok {
+			s.deploy(ctx, d.Attempt)
+		}
+	}
+	if !news && len(effects) == 0 {
+		s.retireIfIdle(ctx)
+		return
+	}
 	s.pending++
-	ctx.Request(ctx.Parent(), &commit{next, effects})
+	ctx.Request(ctx.Parent(), &commit{next, news, effects})
 }
 
+// changedBy says whether an owner's event changed what a record says.
+func changedBy(before, after job.Job, owner job.Ownership) bool {
+	was, _ := before.Tenure(owner)
+	is, _ := after.Tenure(owner)
+	return was.Rev != is.Rev || (before.Cancel == nil) != (after.Cancel == nil)
+}
+
+// perform does the effects that concern nobody but this actor.
 func (s *supervisor) perform(ctx actor.Context, effects []job.Effect) {
 	for _, e := range effects {
-		switch e := e.(type) {
-		case job.Deploy:
-			s.deploy(ctx, e.Attempt)
-		case job.Stop, job.Answer:
-			tellExecutor(ctx, e)
-		case job.Arm:
+		if e, ok := e.(job.Arm); ok {
 			s.timers.arm(ctx, s.Node, ctx.Self(), s.job.ID, e)
-		case job.Finish:
-			s.log.Debug("job is over", "job", s.job.ID, "state", string(s.job.State()))
-		case job.Requeue: // being idle says it
 		}
 	}
 	s.retireIfIdle(ctx)
 }
 
 func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
-	if a.Name.N > 1 {
+	if s.job.Attempted() > 1 {
 		s.log.Info("job redeployed", "job", s.job.ID, "attempt", a.Name.N, "executor", a.Executor)
 	}
 	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
@@ -95,12 +118,13 @@ func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
 	})
 }
 
-// returned hears that a message did not reach its executor. A deployment that surely did not is made elsewhere; for one that may have, and for
-// answers, the executor's lease decides: it reports what it has in hand.
+// returned hears that a message did not reach its executor. A deployment that surely did not is made elsewhere; for one that may have, the
+// executor's lease decides: it reports what it has in hand.
 func (s *supervisor) returned(ctx actor.Context, r returned) {
 	m, reason, uncertain := r.Returned()
-	if d, ok := m.(*messages.DeployAttempt); ok && !uncertain {
-		s.apply(ctx, job.Declined{Attempt: messages.AttemptFromWire(d.GetAttempt()), Reason: reason.Error(), At: s.hybrid()})
+	d, ok := m.(*messages.DeployAttempt)
+	if n := messages.AttemptFromWire(d.GetAttempt()); ok && !uncertain && n.Job == s.job.ID {
+		s.apply(ctx, job.Declined{Attempt: n, Reason: reason.Error(), At: s.hybrid()})
 		return
 	}
 	s.log.Debug("message not delivered", "job", s.job.ID, "type", typeName(m), "err", reason)
@@ -111,21 +135,9 @@ func (s *supervisor) retireIfIdle(ctx actor.Context) {
 	if s.pending > 0 {
 		return
 	}
-	if over := s.job.State().Terminal(); over || (len(s.job.Current().Live()) == 0 && !s.timers.armed()) {
+	t, _ := s.job.Tenure(s.self)
+	if t.Verdict != nil || (len(t.Live()) == 0 && !s.timers.armed()) {
 		s.timers.stop()
 		ctx.Send(ctx.Parent(), &retire{s.job.ID, s.handled})
-	}
-}
-
-// tellExecutor sends an effect that is a message to an executor.
-func tellExecutor(ctx actor.Context, e job.Effect) {
-	switch e := e.(type) {
-	case job.Stop:
-		ctx.Request(pid(e.Attempt.Executor, messages.ExecutorActor), &messages.StopAttempt{Attempt: messages.AttemptToWire(e.Attempt.Name), Reason: e.Reason})
-	case job.Answer:
-		ctx.Request(pid(e.Executor, messages.ExecutorActor), &messages.ResultAnswered{
-			Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner),
-		})
-	case job.Deploy, job.Requeue, job.Arm, job.Finish:
 	}
 }

@@ -7,69 +7,62 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
-const (
-	// partBytes is about the size of one part of a delta; a message may not be longer than a frame of the link (256 KiB).
-	partBytes = 96 << 10
-	// maxDeliveries bounds what waits for a slow peer. What finds no room comes with a later round.
-	maxDeliveries = 8
-)
+// partBytes is about the size of the records of one part before they are compressed; a message may not be longer than a frame of the link (256 KiB).
+const partBytes = 192 << 10
 
 // peer is the conversation with one broker. One part at a time is on its way, so a slow peer costs one part of memory.
 type peer struct {
 	pid     *actor.PID
-	round   uint64    // rounds begun
-	part    uint32    // of the round on its way
-	sending *delivery // nil: none
-	queue   []*delivery
-	stalled bool // no part was taken since the last tick
+	life    uint64        // incarnation of this node
+	rounds  *uint64       // the syncer's count of rounds, so that no two are taken for one
+	round   uint64        // the one on its way
+	part    uint32        // of the round on its way
+	sending *deltaReady   // what is on its way; nil: nothing
+	last    bool          // the part on its way is the round's last
+	waiting *deltaReady   // the next delta; a newer one replaces it
+	pushed  ledger.Vector // of this broker's writes: what was sent last
+	dirty   bool          // there is more
+	asked   bool          // the broker plans a push
+	stalled bool          // no part was taken since the last tick
 
 	// What is being received: parts of one round, in order.
+	inLife  uint64
 	inRound uint64
 	inPart  uint32
-	broken  bool // a part was missed: records are taken, the vector is not
+	broken  bool // a part was missed: records are taken, marks are not
 }
 
-// delivery is records for a peer, and what they cover.
-type delivery struct {
-	records     []ledger.Record
-	after, upto ledger.Vector
-}
-
-func (p *peer) enqueue(d *delivery) {
-	if len(p.queue) < maxDeliveries {
-		p.queue = append(p.queue, d)
+// stream has a delta sent after the one on its way.
+func (p *peer) stream(ctx actor.Context, d *deltaReady) {
+	if p.sending == nil || d.life != 0 { // a push that finds the way taken is planned again later
+		p.waiting = d
 	}
+	p.next(ctx)
 }
 
 // next begins the next round, if none is on its way.
 func (p *peer) next(ctx actor.Context) {
-	if p.sending != nil || len(p.queue) == 0 {
+	if p.sending != nil || p.waiting == nil {
 		return
 	}
-	p.sending, p.queue = p.queue[0], p.queue[1:]
-	p.round++
-	p.part = 0
+	p.sending, p.waiting = p.waiting, nil
+	p.pushed = p.pushed.Merge(p.sending.own)
+	*p.rounds++
+	p.round, p.part = *p.rounds, 0
 	p.send(ctx)
 }
 
-// send sends the next part; the last one says what the round covers.
+// idle says whether a push could begin.
+func (p *peer) idle() bool { return p.sending == nil && p.waiting == nil && p.dirty && !p.asked }
+
+// send sends the next part with what it marks.
 func (p *peer) send(ctx actor.Context) {
-	d := &messages.SyncDelta{Round: p.round, Part: p.part}
-	size := 0
-	for len(p.sending.records) > 0 && size < partBytes {
-		b := p.sending.records[0].Append(nil)
-		if size > 0 && size+len(b) > partBytes {
-			break
-		}
-		d.Records = append(d.Records, b)
-		size += len(b)
-		p.sending.records = p.sending.records[1:]
-	}
-	if len(p.sending.records) == 0 {
-		d.Last, d.After, d.Upto = true, p.sending.after.Append(nil), p.sending.upto.Append(nil)
-	}
-	p.stalled = false
-	ctx.Request(p.pid, d)
+	part, more := p.sending.delta.Next(partBytes)
+	p.last, p.stalled = !more, false
+	ctx.Request(p.pid, &messages.SyncDelta{
+		Round: p.round, Part: p.part, Last: p.last, Records: ledger.EncodeRecords(part.Records), From: part.From.Append(nil), Marks: part.Marks.Append(nil),
+		Journal: p.sending.journal, Incarnation: p.sending.life, Life: p.life,
+	})
 }
 
 // taken goes on after a part arrived.
@@ -77,7 +70,8 @@ func (p *peer) taken(ctx actor.Context, msg *messages.SyncTaken) {
 	if p.sending == nil || msg.GetRound() != p.round || msg.GetPart() != p.part {
 		return
 	}
-	if len(p.sending.records) == 0 {
+	p.stalled = false
+	if p.last {
 		p.sending = nil
 		p.next(ctx)
 		return
@@ -89,7 +83,7 @@ func (p *peer) taken(ctx actor.Context, msg *messages.SyncTaken) {
 // dropStalled gives up a round of which no part was taken for a whole interval.
 func (p *peer) dropStalled() {
 	if p.stalled {
-		p.sending, p.queue = nil, nil
+		p.sending, p.waiting, p.asked = nil, nil, false
 	}
 	p.stalled = p.sending != nil
 }
@@ -97,10 +91,14 @@ func (p *peer) dropStalled() {
 // takes notes a part and says whether all parts of its round so far have come.
 func (p *peer) takes(d *messages.SyncDelta) bool {
 	if d.GetPart() == 0 {
-		p.inRound, p.inPart, p.broken = d.GetRound(), 0, false
+		p.inLife, p.inRound, p.inPart, p.broken = d.GetLife(), d.GetRound(), 0, false
 		return true
 	}
-	p.inPart++
-	p.broken = p.broken || d.GetRound() != p.inRound || d.GetPart() != p.inPart
+	same := d.GetLife() == p.inLife && d.GetRound() == p.inRound
+	if same && d.GetPart() <= p.inPart {
+		return !p.broken // once more
+	}
+	p.broken = p.broken || !same || d.GetPart() != p.inPart+1
+	p.inPart = d.GetPart()
 	return !p.broken
 }

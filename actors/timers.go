@@ -6,7 +6,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
-	"github.com/urbancompute/ucp/internal/ledger"
 )
 
 // timers are a job's armed timers, by kind. They only send a message to the actor that armed them.
@@ -38,22 +37,22 @@ func (t *timers) stop() {
 // retention knows when records may be forgotten. It counts in whole seconds from its own start.
 type retention struct {
 	start   time.Time
-	buckets map[int64][]ledger.Key
+	buckets map[int64][]job.ID
 	next    int64 // the first second whose records were not handed out yet
 }
 
 func newRetention(now time.Time) *retention {
-	return &retention{start: now, buckets: map[int64][]ledger.Key{}}
+	return &retention{start: now, buckets: map[int64][]job.ID{}}
 }
 
-func (r *retention) add(key ledger.Key, at time.Time) {
+func (r *retention) add(id job.ID, at time.Time) {
 	second := max(int64(at.Sub(r.start)/time.Second), r.next)
-	r.buckets[second] = append(r.buckets[second], key)
+	r.buckets[second] = append(r.buckets[second], id)
 }
 
 // due hands out the records whose time is over, each once.
-func (r *retention) due(now time.Time) []ledger.Key {
-	var keys []ledger.Key
+func (r *retention) due(now time.Time) []job.ID {
+	var keys []job.ID
 	for last := int64(now.Sub(r.start) / time.Second); r.next <= last; r.next++ {
 		keys = append(keys, r.buckets[r.next]...)
 		delete(r.buckets, r.next)

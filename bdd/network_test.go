@@ -102,10 +102,12 @@ func (nd *node) spawn(g Gomega, log *slog.Logger) {
 	for _, r := range nd.roles {
 		switch r {
 		case messages.Broker:
-			nd.root(g, actors.NewBroker(about, actors.BrokerSettings{
+			props, err := actors.NewBroker(about, actors.BrokerSettings{
 				Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond,
-				SyncInterval: time.Second, MaxQueued: 1000,
-			}), messages.BrokerActor)
+				SyncInterval: time.Second, BrokerTimeout: 10 * time.Second, ForgetEvery: 5 * time.Second, Keep: time.Hour, MaxQueued: 1000, First: true,
+			})
+			g.Expect(err).NotTo(HaveOccurred())
+			nd.root(g, props, messages.BrokerActor)
 			nd.root(g, actors.NewGateway(about, actors.GatewaySettings{MaxMailbox: 1000, MaxSpec: 128 << 10, MaxJobs: 100, Sealer: seals{}}, nd.system), messages.GatewayActor)
 		case messages.Executor:
 			nd.bench = newBench()

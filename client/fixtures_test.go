@@ -152,7 +152,7 @@ var helloSpec = &Spec{Name: "hello", Module: Blob{Digest: blob.Sum([]byte("modul
 var owner = job.Ownership{Journal: "j1"}
 
 func queued(id string) Job {
-	return job.New(job.ID(id), helloSpec, owner, "node-b1", vclock.Hybrid{Wall: 1})
+	return job.New(job.ID(id), helloSpec, owner, owner, "node-b1", vclock.Hybrid{Wall: 1})
 }
 
 func running(id string) Job {

@@ -56,6 +56,9 @@ const (
 	maxSpecBytes   = 128 << 10
 	maxJobsAnswer  = 100
 	resultPatience = 2 * time.Second
+	// forgetEvery is how often brokers agree on what may be forgotten, and syncKeep how long a silent one may hold that up.
+	forgetEvery = 2 * time.Second
+	syncKeep    = 7 * 24 * time.Hour
 )
 
 // Start brings a node up, its actors before anybody can reach them. The caller closes it.
@@ -105,7 +108,7 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 func (n *Node) warnOfIdleSettings() {
 	for setting, set := range map[string]bool{
 		"http": n.cfg.HTTP != "", "insecure": n.cfg.Insecure,
-		"broker_timeout": n.cfg.BrokerTimeout != config.Defaults().BrokerTimeout, "roles: datastore": n.cfg.HasRole(config.RoleDatastore),
+		"roles: datastore": n.cfg.HasRole(config.RoleDatastore),
 	} {
 		if set {
 			n.log.Warn("a setting has no effect in this version", "setting", setting)
@@ -118,10 +121,14 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	if !n.cfg.HasRole(config.RoleBroker) {
 		return nil
 	}
-	broker := actors.NewBroker(about, actors.BrokerSettings{
+	broker, err := actors.NewBroker(about, actors.BrokerSettings{
 		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
-		SyncInterval: n.cfg.Sync.Interval, MaxQueued: n.cfg.Queue.Jobs,
+		SyncInterval: n.cfg.Sync.Interval, BrokerTimeout: n.cfg.BrokerTimeout, ForgetEvery: forgetEvery, Keep: syncKeep,
+		MaxQueued: n.cfg.Queue.Jobs, First: true,
 	})
+	if err != nil {
+		return err
+	}
 	gateway := actors.NewGateway(about, actors.GatewaySettings{
 		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity},
 	}, n.system)

@@ -80,6 +80,20 @@ var wire = []entry{
 	31: {&SyncTaken{}, broker, []string{SyncActor}},
 	32: {&SlotRequest{}, broker, []string{BrokerActor}},
 	33: {&SlotReserved{}, broker, []string{BrokerActor}},
+	34: {&ReprieveJob{}, anyone, toGateway},
+	35: {&ForgetBroker{}, anyone, toGateway},
+	36: {&BrokerForgotten{}, broker, toAsker},
+	37: {&HearRequest{}, broker, []string{BrokerActor}},
+	38: {&HearResponse{}, broker, []string{BrokerActor}},
+	39: {&ForwardResult{}, broker, []string{BrokerActor}},
+	40: {&Relay{}, broker, []string{BrokerActor}},
+	41: {&SyncForgotten{}, broker, []string{SyncActor}},
+	42: {&SyncAudit{}, broker, []string{SyncActor}},
+	43: {&SyncSums{}, broker, []string{SyncActor}},
+	44: {&SyncWant{}, broker, []string{SyncActor}},
+	45: {&SyncRepair{}, broker, []string{SyncActor}},
+	46: {&HeldRequest{}, broker, []string{BrokerActor}},
+	47: {&HeldResponse{}, broker, []string{BrokerActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

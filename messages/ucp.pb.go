@@ -34,6 +34,7 @@ const (
 	Refused_CONFLICT         Refused_Code = 4
 	Refused_NOT_FOUND        Refused_Code = 5
 	Refused_UNREACHABLE      Refused_Code = 6
+	Refused_RENAMED          Refused_Code = 7 // the broker began a new journal: ids that are to be its own end in broker
 )
 
 // Enum value maps for Refused_Code.
@@ -46,6 +47,7 @@ var (
 		4: "CONFLICT",
 		5: "NOT_FOUND",
 		6: "UNREACHABLE",
+		7: "RENAMED",
 	}
 	Refused_Code_value = map[string]int32{
 		"CODE_UNSPECIFIED": 0,
@@ -55,6 +57,7 @@ var (
 		"CONFLICT":         4,
 		"NOT_FOUND":        5,
 		"UNREACHABLE":      6,
+		"RENAMED":          7,
 	}
 )
 
@@ -306,6 +309,7 @@ type Refused struct {
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	RetryAfterMs  uint32                 `protobuf:"varint,3,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
 	Job           string                 `protobuf:"bytes,4,opt,name=job,proto3" json:"job,omitempty"`
+	Broker        string                 `protobuf:"bytes,5,opt,name=broker,proto3" json:"broker,omitempty"` // with RENAMED: what a new id has behind its ULID
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -364,6 +368,13 @@ func (x *Refused) GetRetryAfterMs() uint32 {
 func (x *Refused) GetJob() string {
 	if x != nil {
 		return x.Job
+	}
+	return ""
+}
+
+func (x *Refused) GetBroker() string {
+	if x != nil {
+		return x.Broker
 	}
 	return ""
 }
@@ -435,6 +446,8 @@ type JobChanged struct {
 	Record        []byte                 `protobuf:"bytes,1,opt,name=record,proto3" json:"record,omitempty"`                                                                         // job.Job
 	Waiting       string                 `protobuf:"bytes,2,opt,name=waiting,proto3" json:"waiting,omitempty"`                                                                       // why nothing runs just now, seen from the broker asked
 	Names         map[string]string      `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // node id → name, for the nodes in the record
+	Final         bool                   `protobuf:"varint,4,opt,name=final,proto3" json:"final,omitempty"`                                                                          // the end it tells is on as many disks as the acknowledgement said, and never changes
+	Superseded    bool                   `protobuf:"varint,5,opt,name=superseded,proto3" json:"superseded,omitempty"`                                                                // told once: an end that was told as provisional did not become final, another one did
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -490,6 +503,20 @@ func (x *JobChanged) GetNames() map[string]string {
 	return nil
 }
 
+func (x *JobChanged) GetFinal() bool {
+	if x != nil {
+		return x.Final
+	}
+	return false
+}
+
+func (x *JobChanged) GetSuperseded() bool {
+	if x != nil {
+		return x.Superseded
+	}
+	return false
+}
+
 // CancelJob asks for a job to be cancelled; answered by JobChanged or Refused.
 type CancelJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -543,6 +570,165 @@ func (x *CancelJob) GetSession() []byte {
 	return nil
 }
 
+// ReprieveJob ends a job's quarantine; answered by JobChanged or Refused.
+type ReprieveJob struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReprieveJob) Reset() {
+	*x = ReprieveJob{}
+	mi := &file_messages_ucp_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReprieveJob) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReprieveJob) ProtoMessage() {}
+
+func (x *ReprieveJob) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReprieveJob.ProtoReflect.Descriptor instead.
+func (*ReprieveJob) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ReprieveJob) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *ReprieveJob) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// ForgetBroker gives a broker up for good: its jobs pass to others once all of them have fenced it. Answered by BrokerForgotten or Refused.
+type ForgetBroker struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Broker        string                 `protobuf:"bytes,1,opt,name=broker,proto3" json:"broker,omitempty"` // node id, or journal id if the node has begun a new one
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForgetBroker) Reset() {
+	*x = ForgetBroker{}
+	mi := &file_messages_ucp_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForgetBroker) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForgetBroker) ProtoMessage() {}
+
+func (x *ForgetBroker) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForgetBroker.ProtoReflect.Descriptor instead.
+func (*ForgetBroker) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ForgetBroker) GetBroker() string {
+	if x != nil {
+		return x.Broker
+	}
+	return ""
+}
+
+func (x *ForgetBroker) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// BrokerForgotten says that it is written down, and whose fence is awaited.
+type BrokerForgotten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
+	Waiting       []string               `protobuf:"bytes,2,rep,name=waiting,proto3" json:"waiting,omitempty"` // journals
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BrokerForgotten) Reset() {
+	*x = BrokerForgotten{}
+	mi := &file_messages_ucp_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BrokerForgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BrokerForgotten) ProtoMessage() {}
+
+func (x *BrokerForgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BrokerForgotten.ProtoReflect.Descriptor instead.
+func (*BrokerForgotten) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *BrokerForgotten) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *BrokerForgotten) GetWaiting() []string {
+	if x != nil {
+		return x.Waiting
+	}
+	return nil
+}
+
 type JobsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         string                 `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`  // empty: all
@@ -555,7 +741,7 @@ type JobsRequest struct {
 
 func (x *JobsRequest) Reset() {
 	*x = JobsRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[7]
+	mi := &file_messages_ucp_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -567,7 +753,7 @@ func (x *JobsRequest) String() string {
 func (*JobsRequest) ProtoMessage() {}
 
 func (x *JobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[7]
+	mi := &file_messages_ucp_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -580,7 +766,7 @@ func (x *JobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsRequest.ProtoReflect.Descriptor instead.
 func (*JobsRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{7}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *JobsRequest) GetState() string {
@@ -621,7 +807,7 @@ type JobsResponse struct {
 
 func (x *JobsResponse) Reset() {
 	*x = JobsResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[8]
+	mi := &file_messages_ucp_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -633,7 +819,7 @@ func (x *JobsResponse) String() string {
 func (*JobsResponse) ProtoMessage() {}
 
 func (x *JobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[8]
+	mi := &file_messages_ucp_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -646,7 +832,7 @@ func (x *JobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsResponse.ProtoReflect.Descriptor instead.
 func (*JobsResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{8}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobsResponse) GetJobs() []*JobChanged {
@@ -672,7 +858,7 @@ type NodesRequest struct {
 
 func (x *NodesRequest) Reset() {
 	*x = NodesRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[9]
+	mi := &file_messages_ucp_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +870,7 @@ func (x *NodesRequest) String() string {
 func (*NodesRequest) ProtoMessage() {}
 
 func (x *NodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[9]
+	mi := &file_messages_ucp_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +883,7 @@ func (x *NodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodesRequest.ProtoReflect.Descriptor instead.
 func (*NodesRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{9}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NodesRequest) GetSession() []byte {
@@ -716,7 +902,7 @@ type NodesResponse struct {
 
 func (x *NodesResponse) Reset() {
 	*x = NodesResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[10]
+	mi := &file_messages_ucp_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -728,7 +914,7 @@ func (x *NodesResponse) String() string {
 func (*NodesResponse) ProtoMessage() {}
 
 func (x *NodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[10]
+	mi := &file_messages_ucp_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -741,7 +927,7 @@ func (x *NodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodesResponse.ProtoReflect.Descriptor instead.
 func (*NodesResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{10}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NodesResponse) GetNodes() []*NodeInfo {
@@ -771,7 +957,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_messages_ucp_proto_msgTypes[11]
+	mi := &file_messages_ucp_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -783,7 +969,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[11]
+	mi := &file_messages_ucp_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -796,7 +982,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{11}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NodeInfo) GetId() string {
@@ -891,7 +1077,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[12]
+	mi := &file_messages_ucp_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -903,7 +1089,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[12]
+	mi := &file_messages_ucp_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -916,7 +1102,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{12}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{15}
 }
 
 type StatusResponse struct {
@@ -944,7 +1130,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[13]
+	mi := &file_messages_ucp_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1142,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[13]
+	mi := &file_messages_ucp_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1155,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{13}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *StatusResponse) GetNode() string {
@@ -1101,7 +1287,7 @@ type SealSession struct {
 
 func (x *SealSession) Reset() {
 	*x = SealSession{}
-	mi := &file_messages_ucp_proto_msgTypes[14]
+	mi := &file_messages_ucp_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1299,7 @@ func (x *SealSession) String() string {
 func (*SealSession) ProtoMessage() {}
 
 func (x *SealSession) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[14]
+	mi := &file_messages_ucp_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1312,7 @@ func (x *SealSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealSession.ProtoReflect.Descriptor instead.
 func (*SealSession) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{14}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SealSession) GetSession() []byte {
@@ -1145,7 +1331,7 @@ type SessionSealed struct {
 
 func (x *SessionSealed) Reset() {
 	*x = SessionSealed{}
-	mi := &file_messages_ucp_proto_msgTypes[15]
+	mi := &file_messages_ucp_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1343,7 @@ func (x *SessionSealed) String() string {
 func (*SessionSealed) ProtoMessage() {}
 
 func (x *SessionSealed) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[15]
+	mi := &file_messages_ucp_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1356,7 @@ func (x *SessionSealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSealed.ProtoReflect.Descriptor instead.
 func (*SessionSealed) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{15}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SessionSealed) GetSession() []byte {
@@ -1193,7 +1379,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_messages_ucp_proto_msgTypes[16]
+	mi := &file_messages_ucp_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1205,7 +1391,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[16]
+	mi := &file_messages_ucp_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1218,7 +1404,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{16}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Session) GetVector() []byte {
@@ -1261,7 +1447,7 @@ type ReadStdin struct {
 
 func (x *ReadStdin) Reset() {
 	*x = ReadStdin{}
-	mi := &file_messages_ucp_proto_msgTypes[17]
+	mi := &file_messages_ucp_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +1459,7 @@ func (x *ReadStdin) String() string {
 func (*ReadStdin) ProtoMessage() {}
 
 func (x *ReadStdin) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[17]
+	mi := &file_messages_ucp_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +1472,7 @@ func (x *ReadStdin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadStdin.ProtoReflect.Descriptor instead.
 func (*ReadStdin) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{17}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ReadStdin) GetAttempt() *AttemptName {
@@ -1322,7 +1508,7 @@ type StdinChunk struct {
 
 func (x *StdinChunk) Reset() {
 	*x = StdinChunk{}
-	mi := &file_messages_ucp_proto_msgTypes[18]
+	mi := &file_messages_ucp_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1520,7 @@ func (x *StdinChunk) String() string {
 func (*StdinChunk) ProtoMessage() {}
 
 func (x *StdinChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[18]
+	mi := &file_messages_ucp_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1533,7 @@ func (x *StdinChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinChunk.ProtoReflect.Descriptor instead.
 func (*StdinChunk) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{18}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StdinChunk) GetAttempt() *AttemptName {
@@ -1391,7 +1577,7 @@ type OutputChunk struct {
 
 func (x *OutputChunk) Reset() {
 	*x = OutputChunk{}
-	mi := &file_messages_ucp_proto_msgTypes[19]
+	mi := &file_messages_ucp_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1403,7 +1589,7 @@ func (x *OutputChunk) String() string {
 func (*OutputChunk) ProtoMessage() {}
 
 func (x *OutputChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[19]
+	mi := &file_messages_ucp_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1416,7 +1602,7 @@ func (x *OutputChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputChunk.ProtoReflect.Descriptor instead.
 func (*OutputChunk) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{19}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *OutputChunk) GetAttempt() *AttemptName {
@@ -1461,7 +1647,7 @@ type Capabilities struct {
 
 func (x *Capabilities) Reset() {
 	*x = Capabilities{}
-	mi := &file_messages_ucp_proto_msgTypes[20]
+	mi := &file_messages_ucp_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1473,7 +1659,7 @@ func (x *Capabilities) String() string {
 func (*Capabilities) ProtoMessage() {}
 
 func (x *Capabilities) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[20]
+	mi := &file_messages_ucp_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1486,7 +1672,7 @@ func (x *Capabilities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capabilities.ProtoReflect.Descriptor instead.
 func (*Capabilities) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{20}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Capabilities) GetSlots() uint32 {
@@ -1537,14 +1723,16 @@ type RegisterExecutor struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Lease         uint64                 `protobuf:"varint,2,opt,name=lease,proto3" json:"lease,omitempty"`
 	Capabilities  *Capabilities          `protobuf:"bytes,3,opt,name=capabilities,proto3" json:"capabilities,omitempty"`
-	Running       []*AttemptName         `protobuf:"bytes,4,rep,name=running,proto3" json:"running,omitempty"` // also those finished and not yet answered
+	Running       []*AttemptName         `protobuf:"bytes,4,rep,name=running,proto3" json:"running,omitempty"` // everything in hand, also what is finished and not yet answered, whoever deployed it
+	Macs          [][]byte               `protobuf:"bytes,5,rep,name=macs,proto3" json:"macs,omitempty"`       // of running, in the same order
+	Life          uint64                 `protobuf:"varint,6,opt,name=life,proto3" json:"life,omitempty"`      // the executor's incarnation
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RegisterExecutor) Reset() {
 	*x = RegisterExecutor{}
-	mi := &file_messages_ucp_proto_msgTypes[21]
+	mi := &file_messages_ucp_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1556,7 +1744,7 @@ func (x *RegisterExecutor) String() string {
 func (*RegisterExecutor) ProtoMessage() {}
 
 func (x *RegisterExecutor) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[21]
+	mi := &file_messages_ucp_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1569,7 +1757,7 @@ func (x *RegisterExecutor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterExecutor.ProtoReflect.Descriptor instead.
 func (*RegisterExecutor) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{21}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *RegisterExecutor) GetName() string {
@@ -1600,6 +1788,20 @@ func (x *RegisterExecutor) GetRunning() []*AttemptName {
 	return nil
 }
 
+func (x *RegisterExecutor) GetMacs() [][]byte {
+	if x != nil {
+		return x.Macs
+	}
+	return nil
+}
+
+func (x *RegisterExecutor) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
 type ExecutorRegistered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
@@ -1611,7 +1813,7 @@ type ExecutorRegistered struct {
 
 func (x *ExecutorRegistered) Reset() {
 	*x = ExecutorRegistered{}
-	mi := &file_messages_ucp_proto_msgTypes[22]
+	mi := &file_messages_ucp_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1623,7 +1825,7 @@ func (x *ExecutorRegistered) String() string {
 func (*ExecutorRegistered) ProtoMessage() {}
 
 func (x *ExecutorRegistered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[22]
+	mi := &file_messages_ucp_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1636,7 +1838,7 @@ func (x *ExecutorRegistered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutorRegistered.ProtoReflect.Descriptor instead.
 func (*ExecutorRegistered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{22}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ExecutorRegistered) GetLease() uint64 {
@@ -1671,7 +1873,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_messages_ucp_proto_msgTypes[23]
+	mi := &file_messages_ucp_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1683,7 +1885,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[23]
+	mi := &file_messages_ucp_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1696,7 +1898,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{23}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Heartbeat) GetLease() uint64 {
@@ -1724,7 +1926,7 @@ type HeartbeatAnswered struct {
 
 func (x *HeartbeatAnswered) Reset() {
 	*x = HeartbeatAnswered{}
-	mi := &file_messages_ucp_proto_msgTypes[24]
+	mi := &file_messages_ucp_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1736,7 +1938,7 @@ func (x *HeartbeatAnswered) String() string {
 func (*HeartbeatAnswered) ProtoMessage() {}
 
 func (x *HeartbeatAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[24]
+	mi := &file_messages_ucp_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1749,7 +1951,7 @@ func (x *HeartbeatAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswered.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{24}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *HeartbeatAnswered) GetLease() uint64 {
@@ -1779,7 +1981,7 @@ type DeployAttempt struct {
 
 func (x *DeployAttempt) Reset() {
 	*x = DeployAttempt{}
-	mi := &file_messages_ucp_proto_msgTypes[25]
+	mi := &file_messages_ucp_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1791,7 +1993,7 @@ func (x *DeployAttempt) String() string {
 func (*DeployAttempt) ProtoMessage() {}
 
 func (x *DeployAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[25]
+	mi := &file_messages_ucp_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1804,7 +2006,7 @@ func (x *DeployAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployAttempt.ProtoReflect.Descriptor instead.
 func (*DeployAttempt) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{25}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DeployAttempt) GetAttempt() *AttemptName {
@@ -1844,7 +2046,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_messages_ucp_proto_msgTypes[26]
+	mi := &file_messages_ucp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1856,7 +2058,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[26]
+	mi := &file_messages_ucp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1869,7 +2071,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{26}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *AttemptStarted) GetAttempt() *AttemptName {
@@ -1890,7 +2092,7 @@ type AttemptDeclined struct {
 
 func (x *AttemptDeclined) Reset() {
 	*x = AttemptDeclined{}
-	mi := &file_messages_ucp_proto_msgTypes[27]
+	mi := &file_messages_ucp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1902,7 +2104,7 @@ func (x *AttemptDeclined) String() string {
 func (*AttemptDeclined) ProtoMessage() {}
 
 func (x *AttemptDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[27]
+	mi := &file_messages_ucp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1915,7 +2117,7 @@ func (x *AttemptDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDeclined.ProtoReflect.Descriptor instead.
 func (*AttemptDeclined) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{27}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AttemptDeclined) GetAttempt() *AttemptName {
@@ -1945,7 +2147,7 @@ type AttemptFinished struct {
 
 func (x *AttemptFinished) Reset() {
 	*x = AttemptFinished{}
-	mi := &file_messages_ucp_proto_msgTypes[28]
+	mi := &file_messages_ucp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2159,7 @@ func (x *AttemptFinished) String() string {
 func (*AttemptFinished) ProtoMessage() {}
 
 func (x *AttemptFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[28]
+	mi := &file_messages_ucp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2172,7 @@ func (x *AttemptFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptFinished.ProtoReflect.Descriptor instead.
 func (*AttemptFinished) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{28}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AttemptFinished) GetAttempt() *AttemptName {
@@ -2008,13 +2210,14 @@ type ResultAnswered struct {
 	Accepted      bool                   `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	Winner        *AttemptName           `protobuf:"bytes,4,opt,name=winner,proto3" json:"winner,omitempty"`
+	Held          bool                   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"` // neither accepted nor rejected: kept until others agree
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResultAnswered) Reset() {
 	*x = ResultAnswered{}
-	mi := &file_messages_ucp_proto_msgTypes[29]
+	mi := &file_messages_ucp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2026,7 +2229,7 @@ func (x *ResultAnswered) String() string {
 func (*ResultAnswered) ProtoMessage() {}
 
 func (x *ResultAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[29]
+	mi := &file_messages_ucp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2039,7 +2242,7 @@ func (x *ResultAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultAnswered.ProtoReflect.Descriptor instead.
 func (*ResultAnswered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{29}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ResultAnswered) GetAttempt() *AttemptName {
@@ -2070,6 +2273,13 @@ func (x *ResultAnswered) GetWinner() *AttemptName {
 	return nil
 }
 
+func (x *ResultAnswered) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
 type StopAttempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -2080,7 +2290,7 @@ type StopAttempt struct {
 
 func (x *StopAttempt) Reset() {
 	*x = StopAttempt{}
-	mi := &file_messages_ucp_proto_msgTypes[30]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2302,7 @@ func (x *StopAttempt) String() string {
 func (*StopAttempt) ProtoMessage() {}
 
 func (x *StopAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[30]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2315,7 @@ func (x *StopAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopAttempt.ProtoReflect.Descriptor instead.
 func (*StopAttempt) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{30}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *StopAttempt) GetAttempt() *AttemptName {
@@ -2135,7 +2345,7 @@ type SlotRequest struct {
 
 func (x *SlotRequest) Reset() {
 	*x = SlotRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2147,7 +2357,7 @@ func (x *SlotRequest) String() string {
 func (*SlotRequest) ProtoMessage() {}
 
 func (x *SlotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2160,7 +2370,7 @@ func (x *SlotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotRequest.ProtoReflect.Descriptor instead.
 func (*SlotRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SlotRequest) GetJob() string {
@@ -2202,7 +2412,7 @@ type SlotReserved struct {
 
 func (x *SlotReserved) Reset() {
 	*x = SlotReserved{}
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2424,7 @@ func (x *SlotReserved) String() string {
 func (*SlotReserved) ProtoMessage() {}
 
 func (x *SlotReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2437,7 @@ func (x *SlotReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotReserved.ProtoReflect.Descriptor instead.
 func (*SlotReserved) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SlotReserved) GetJob() string {
@@ -2244,17 +2454,342 @@ func (x *SlotReserved) GetJournal() string {
 	return ""
 }
 
+// HearRequest asks a broker whether it hears another one.
+type HearRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HearRequest) Reset() {
+	*x = HearRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HearRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HearRequest) ProtoMessage() {}
+
+func (x *HearRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HearRequest.ProtoReflect.Descriptor instead.
+func (*HearRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *HearRequest) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+type HearResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
+	Hears         bool                   `protobuf:"varint,2,opt,name=hears,proto3" json:"hears,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HearResponse) Reset() {
+	*x = HearResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HearResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HearResponse) ProtoMessage() {}
+
+func (x *HearResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HearResponse.ProtoReflect.Descriptor instead.
+func (*HearResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *HearResponse) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *HearResponse) GetHears() bool {
+	if x != nil {
+		return x.Hears
+	}
+	return false
+}
+
+// HeldRequest asks the broker that is home to an executor whether that has an attempt in hand.
+type HeldRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Executor      string                 `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Attempt       *AttemptName           `protobuf:"bytes,2,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldRequest) Reset() {
+	*x = HeldRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldRequest) ProtoMessage() {}
+
+func (x *HeldRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
+func (*HeldRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *HeldRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *HeldRequest) GetAttempt() *AttemptName {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+// HeldResponse answers it; a broker that is not home to the executor says nothing.
+type HeldResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Held          bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HeldResponse) Reset() {
+	*x = HeldResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HeldResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HeldResponse) ProtoMessage() {}
+
+func (x *HeldResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HeldResponse.ProtoReflect.Descriptor instead.
+func (*HeldResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *HeldResponse) GetAttempt() *AttemptName {
+	if x != nil {
+		return x.Attempt
+	}
+	return nil
+}
+
+func (x *HeldResponse) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+// ForwardResult brings a result to the broker that acts for the job, from one that does not.
+type ForwardResult struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Executor      string                 `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Party         string                 `protobuf:"bytes,2,opt,name=party,proto3" json:"party,omitempty"`
+	Result        *AttemptFinished       `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ForwardResult) Reset() {
+	*x = ForwardResult{}
+	mi := &file_messages_ucp_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ForwardResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ForwardResult) ProtoMessage() {}
+
+func (x *ForwardResult) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ForwardResult.ProtoReflect.Descriptor instead.
+func (*ForwardResult) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *ForwardResult) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *ForwardResult) GetParty() string {
+	if x != nil {
+		return x.Party
+	}
+	return ""
+}
+
+func (x *ForwardResult) GetResult() *AttemptFinished {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
+// Relay has a message brought to an executor that the sender may have no link to: exactly one of answer and stop.
+type Relay struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Executor      string                 `protobuf:"bytes,1,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Answer        *ResultAnswered        `protobuf:"bytes,2,opt,name=answer,proto3" json:"answer,omitempty"`
+	Stop          *StopAttempt           `protobuf:"bytes,3,opt,name=stop,proto3" json:"stop,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Relay) Reset() {
+	*x = Relay{}
+	mi := &file_messages_ucp_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Relay) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Relay) ProtoMessage() {}
+
+func (x *Relay) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Relay.ProtoReflect.Descriptor instead.
+func (*Relay) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *Relay) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *Relay) GetAnswer() *ResultAnswered {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *Relay) GetStop() *StopAttempt {
+	if x != nil {
+		return x.Stop
+	}
+	return nil
+}
+
 // SyncPing opens a round: equal hashes end it.
 type SyncPing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hash          uint64                 `protobuf:"varint,1,opt,name=hash,proto3" json:"hash,omitempty"`
+	Hash          uint64                 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"` // of vector and ledger
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncPing) Reset() {
 	*x = SyncPing{}
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2266,7 +2801,7 @@ func (x *SyncPing) String() string {
 func (*SyncPing) ProtoMessage() {}
 
 func (x *SyncPing) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2279,7 +2814,7 @@ func (x *SyncPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPing.ProtoReflect.Descriptor instead.
 func (*SyncPing) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SyncPing) GetHash() uint64 {
@@ -2292,15 +2827,20 @@ func (x *SyncPing) GetHash() uint64 {
 // SyncVector says what its sender knows; the receiver answers with what is missing.
 type SyncVector struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Vector        []byte                 `protobuf:"bytes,1,opt,name=vector,proto3" json:"vector,omitempty"`
-	Answer        bool                   `protobuf:"varint,2,opt,name=answer,proto3" json:"answer,omitempty"` // the receiver should send its own vector too
+	Knowledge     []byte                 `protobuf:"bytes,1,opt,name=knowledge,proto3" json:"knowledge,omitempty"`      // ledger.Knowledge
+	Answer        bool                   `protobuf:"varint,2,opt,name=answer,proto3" json:"answer,omitempty"`           // the receiver should send its own vector too
+	Journal       string                 `protobuf:"bytes,3,opt,name=journal,proto3" json:"journal,omitempty"`          // of the sender
+	Incarnation   uint64                 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the sender
+	Root          uint64                 `protobuf:"fixed64,5,opt,name=root,proto3" json:"root,omitempty"`              // of its ledger
+	Horizon       []byte                 `protobuf:"bytes,6,opt,name=horizon,proto3" json:"horizon,omitempty"`          // ledger.Vector, as far as applied
+	Behind        bool                   `protobuf:"varint,7,opt,name=behind,proto3" json:"behind,omitempty"`           // it was away while others forgot
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncVector) Reset() {
 	*x = SyncVector{}
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2852,7 @@ func (x *SyncVector) String() string {
 func (*SyncVector) ProtoMessage() {}
 
 func (x *SyncVector) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,12 +2865,12 @@ func (x *SyncVector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncVector.ProtoReflect.Descriptor instead.
 func (*SyncVector) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
 }
 
-func (x *SyncVector) GetVector() []byte {
+func (x *SyncVector) GetKnowledge() []byte {
 	if x != nil {
-		return x.Vector
+		return x.Knowledge
 	}
 	return nil
 }
@@ -2342,18 +2882,55 @@ func (x *SyncVector) GetAnswer() bool {
 	return false
 }
 
-// SyncTaken says that a part arrived; the next one may come.
+func (x *SyncVector) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *SyncVector) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *SyncVector) GetRoot() uint64 {
+	if x != nil {
+		return x.Root
+	}
+	return 0
+}
+
+func (x *SyncVector) GetHorizon() []byte {
+	if x != nil {
+		return x.Horizon
+	}
+	return nil
+}
+
+func (x *SyncVector) GetBehind() bool {
+	if x != nil {
+		return x.Behind
+	}
+	return false
+}
+
+// SyncTaken says that a part is merged and on disk; the next one may come.
 type SyncTaken struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"`
 	Part          uint32                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
+	Journal       string                 `protobuf:"bytes,3,opt,name=journal,proto3" json:"journal,omitempty"` // of the taker; empty: it confirms nothing
+	Held          []byte                 `protobuf:"bytes,4,opt,name=held,proto3" json:"held,omitempty"`       // ledger.Vector: what it holds of the sender's journal, on disk
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncTaken) Reset() {
 	*x = SyncTaken{}
-	mi := &file_messages_ucp_proto_msgTypes[35]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2365,7 +2942,7 @@ func (x *SyncTaken) String() string {
 func (*SyncTaken) ProtoMessage() {}
 
 func (x *SyncTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[35]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2378,7 +2955,7 @@ func (x *SyncTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
 func (*SyncTaken) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{35}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SyncTaken) GetRound() uint64 {
@@ -2395,23 +2972,39 @@ func (x *SyncTaken) GetPart() uint32 {
 	return 0
 }
 
-// SyncDelta is a part of a round that brings records. The last part says what the round covers: who knew everything up to after, and got
-// every part, now knows everything up to upto.
+func (x *SyncTaken) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *SyncTaken) GetHeld() []byte {
+	if x != nil {
+		return x.Held
+	}
+	return nil
+}
+
+// SyncDelta is a part of a round that brings records. Marks says what is complete for who knew everything up to from and got every part so far.
 type SyncDelta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Round         uint64                 `protobuf:"varint,1,opt,name=round,proto3" json:"round,omitempty"` // counts the sender's rounds to this peer
 	Part          uint32                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`   // counts from 0
 	Last          bool                   `protobuf:"varint,3,opt,name=last,proto3" json:"last,omitempty"`
-	Records       [][]byte               `protobuf:"bytes,4,rep,name=records,proto3" json:"records,omitempty"`
-	After         []byte                 `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"` // ledger.Vector
-	Upto          []byte                 `protobuf:"bytes,6,opt,name=upto,proto3" json:"upto,omitempty"`   // ledger.Vector
+	Records       []byte                 `protobuf:"bytes,4,opt,name=records,proto3" json:"records,omitempty"`          // a batch of ledger records
+	From          []byte                 `protobuf:"bytes,5,opt,name=from,proto3" json:"from,omitempty"`                // ledger.Vector
+	Marks         []byte                 `protobuf:"bytes,6,opt,name=marks,proto3" json:"marks,omitempty"`              // ledger.Vector
+	Journal       string                 `protobuf:"bytes,7,opt,name=journal,proto3" json:"journal,omitempty"`          // of the sender
+	Incarnation   uint64                 `protobuf:"varint,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the receiver whose SyncVector is answered; 0: a push
+	Life          uint64                 `protobuf:"varint,9,opt,name=life,proto3" json:"life,omitempty"`               // the sender's incarnation
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[36]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +3016,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[36]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +3029,7 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{36}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SyncDelta) GetRound() uint64 {
@@ -2460,25 +3053,327 @@ func (x *SyncDelta) GetLast() bool {
 	return false
 }
 
-func (x *SyncDelta) GetRecords() [][]byte {
+func (x *SyncDelta) GetRecords() []byte {
 	if x != nil {
 		return x.Records
 	}
 	return nil
 }
 
-func (x *SyncDelta) GetAfter() []byte {
+func (x *SyncDelta) GetFrom() []byte {
 	if x != nil {
-		return x.After
+		return x.From
 	}
 	return nil
 }
 
-func (x *SyncDelta) GetUpto() []byte {
+func (x *SyncDelta) GetMarks() []byte {
 	if x != nil {
-		return x.Upto
+		return x.Marks
 	}
 	return nil
+}
+
+func (x *SyncDelta) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *SyncDelta) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *SyncDelta) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+// SyncForgotten tells the sender of records that they were forgotten here.
+type SyncForgotten struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Jobs          []string               `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
+	Horizon       []byte                 `protobuf:"bytes,2,opt,name=horizon,proto3" json:"horizon,omitempty"` // ledger.Vector
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncForgotten) Reset() {
+	*x = SyncForgotten{}
+	mi := &file_messages_ucp_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncForgotten) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncForgotten) ProtoMessage() {}
+
+func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncForgotten.ProtoReflect.Descriptor instead.
+func (*SyncForgotten) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *SyncForgotten) GetJobs() []string {
+	if x != nil {
+		return x.Jobs
+	}
+	return nil
+}
+
+func (x *SyncForgotten) GetHorizon() []byte {
+	if x != nil {
+		return x.Horizon
+	}
+	return nil
+}
+
+// SyncAudit carries the sums of all ranges of a ledger whose vector is equal and whose content is not.
+type SyncAudit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ranges        []uint64               `protobuf:"fixed64,1,rep,packed,name=ranges,proto3" json:"ranges,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncAudit) Reset() {
+	*x = SyncAudit{}
+	mi := &file_messages_ucp_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncAudit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncAudit) ProtoMessage() {}
+
+func (x *SyncAudit) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncAudit.ProtoReflect.Descriptor instead.
+func (*SyncAudit) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *SyncAudit) GetRanges() []uint64 {
+	if x != nil {
+		return x.Ranges
+	}
+	return nil
+}
+
+// SyncSums answers with the records of a range that differs, and their sums.
+type SyncSums struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Range         uint32                 `protobuf:"varint,1,opt,name=range,proto3" json:"range,omitempty"`
+	Kinds         []uint32               `protobuf:"varint,2,rep,packed,name=kinds,proto3" json:"kinds,omitempty"`
+	Ids           []string               `protobuf:"bytes,3,rep,name=ids,proto3" json:"ids,omitempty"`
+	Sums          []uint64               `protobuf:"fixed64,4,rep,packed,name=sums,proto3" json:"sums,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncSums) Reset() {
+	*x = SyncSums{}
+	mi := &file_messages_ucp_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncSums) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncSums) ProtoMessage() {}
+
+func (x *SyncSums) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncSums.ProtoReflect.Descriptor instead.
+func (*SyncSums) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *SyncSums) GetRange() uint32 {
+	if x != nil {
+		return x.Range
+	}
+	return 0
+}
+
+func (x *SyncSums) GetKinds() []uint32 {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *SyncSums) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+func (x *SyncSums) GetSums() []uint64 {
+	if x != nil {
+		return x.Sums
+	}
+	return nil
+}
+
+// SyncWant asks for records.
+type SyncWant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Kinds         []uint32               `protobuf:"varint,1,rep,packed,name=kinds,proto3" json:"kinds,omitempty"`
+	Ids           []string               `protobuf:"bytes,2,rep,name=ids,proto3" json:"ids,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncWant) Reset() {
+	*x = SyncWant{}
+	mi := &file_messages_ucp_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncWant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncWant) ProtoMessage() {}
+
+func (x *SyncWant) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncWant.ProtoReflect.Descriptor instead.
+func (*SyncWant) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *SyncWant) GetKinds() []uint32 {
+	if x != nil {
+		return x.Kinds
+	}
+	return nil
+}
+
+func (x *SyncWant) GetIds() []string {
+	if x != nil {
+		return x.Ids
+	}
+	return nil
+}
+
+// SyncRepair brings records that the receiver lost or has damaged.
+type SyncRepair struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Records       []byte                 `protobuf:"bytes,1,opt,name=records,proto3" json:"records,omitempty"`
+	Journal       string                 `protobuf:"bytes,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Behind        bool                   `protobuf:"varint,3,opt,name=behind,proto3" json:"behind,omitempty"` // the sender was away while others forgot
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SyncRepair) Reset() {
+	*x = SyncRepair{}
+	mi := &file_messages_ucp_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SyncRepair) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SyncRepair) ProtoMessage() {}
+
+func (x *SyncRepair) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SyncRepair.ProtoReflect.Descriptor instead.
+func (*SyncRepair) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *SyncRepair) GetRecords() []byte {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *SyncRepair) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
+func (x *SyncRepair) GetBehind() bool {
+	if x != nil {
+		return x.Behind
+	}
+	return false
 }
 
 var File_messages_ucp_proto protoreflect.FileDescriptor
@@ -2503,12 +3398,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x18\n" +
-	"\asession\x18\x03 \x01(\fR\asession\"\xee\x01\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"\x93\x02\n" +
 	"\aRefused\x12%\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x11.ucp.Refused.CodeR\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12$\n" +
 	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\x12\x10\n" +
-	"\x03job\x18\x04 \x01(\tR\x03job\"l\n" +
+	"\x03job\x18\x04 \x01(\tR\x03job\x12\x16\n" +
+	"\x06broker\x18\x05 \x01(\tR\x06broker\"y\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aINVALID\x10\x01\x12\b\n" +
@@ -2516,24 +3412,38 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05STALE\x10\x03\x12\f\n" +
 	"\bCONFLICT\x10\x04\x12\r\n" +
 	"\tNOT_FOUND\x10\x05\x12\x0f\n" +
-	"\vUNREACHABLE\x10\x06\"N\n" +
+	"\vUNREACHABLE\x10\x06\x12\v\n" +
+	"\aRENAMED\x10\a\"N\n" +
 	"\n" +
 	"JobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\asession\x18\x02 \x01(\fR\asession\x12\x14\n" +
-	"\x05watch\x18\x03 \x01(\bR\x05watch\"\xaa\x01\n" +
+	"\x05watch\x18\x03 \x01(\bR\x05watch\"\xe0\x01\n" +
 	"\n" +
 	"JobChanged\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\tR\awaiting\x120\n" +
-	"\x05names\x18\x03 \x03(\v2\x1a.ucp.JobChanged.NamesEntryR\x05names\x1a8\n" +
+	"\x05names\x18\x03 \x03(\v2\x1a.ucp.JobChanged.NamesEntryR\x05names\x12\x14\n" +
+	"\x05final\x18\x04 \x01(\bR\x05final\x12\x1e\n" +
+	"\n" +
+	"superseded\x18\x05 \x01(\bR\n" +
+	"superseded\x1a8\n" +
 	"\n" +
 	"NamesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"7\n" +
 	"\tCancelJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
-	"\asession\x18\x02 \x01(\fR\asession\"i\n" +
+	"\asession\x18\x02 \x01(\fR\asession\"9\n" +
+	"\vReprieveJob\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\">\n" +
+	"\fForgetBroker\x12\x16\n" +
+	"\x06broker\x18\x01 \x01(\tR\x06broker\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"E\n" +
+	"\x0fBrokerForgotten\x12\x18\n" +
+	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x18\n" +
+	"\awaiting\x18\x02 \x03(\tR\awaiting\"i\n" +
 	"\vJobsRequest\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x14\n" +
@@ -2618,12 +3528,14 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06engine\x18\x06 \x01(\tR\x06engine\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9f\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc7\x01\n" +
 	"\x10RegisterExecutor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05lease\x18\x02 \x01(\x04R\x05lease\x125\n" +
 	"\fcapabilities\x18\x03 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\x12*\n" +
-	"\arunning\x18\x04 \x03(\v2\x10.ucp.AttemptNameR\arunning\"l\n" +
+	"\arunning\x18\x04 \x03(\v2\x10.ucp.AttemptNameR\arunning\x12\x12\n" +
+	"\x04macs\x18\x05 \x03(\fR\x04macs\x12\x12\n" +
+	"\x04life\x18\x06 \x01(\x04R\x04life\"l\n" +
 	"\x12ExecutorRegistered\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12!\n" +
 	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\x12\x1d\n" +
@@ -2649,12 +3561,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x10\n" +
 	"\x03mac\x18\x02 \x01(\fR\x03mac\x12\x16\n" +
 	"\x06result\x18\x03 \x01(\fR\x06result\x12\x16\n" +
-	"\x06window\x18\x04 \x01(\rR\x06window\"\x94\x01\n" +
+	"\x06window\x18\x04 \x01(\rR\x06window\"\xa8\x01\n" +
 	"\x0eResultAnswered\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12(\n" +
-	"\x06winner\x18\x04 \x01(\v2\x10.ucp.AttemptNameR\x06winner\"Q\n" +
+	"\x06winner\x18\x04 \x01(\v2\x10.ucp.AttemptNameR\x06winner\x12\x12\n" +
+	"\x04held\x18\x05 \x01(\bR\x04held\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc0\x01\n" +
@@ -2668,23 +3581,70 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
 	"\fSlotReserved\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
-	"\ajournal\x18\x02 \x01(\tR\ajournal\"\x1e\n" +
+	"\ajournal\x18\x02 \x01(\tR\ajournal\"'\n" +
+	"\vHearRequest\x12\x18\n" +
+	"\ajournal\x18\x01 \x01(\tR\ajournal\">\n" +
+	"\fHearResponse\x12\x18\n" +
+	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
+	"\x05hears\x18\x02 \x01(\bR\x05hears\"U\n" +
+	"\vHeldRequest\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
+	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
+	"\fHeldResponse\x12*\n" +
+	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\"o\n" +
+	"\rForwardResult\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x14\n" +
+	"\x05party\x18\x02 \x01(\tR\x05party\x12,\n" +
+	"\x06result\x18\x03 \x01(\v2\x14.ucp.AttemptFinishedR\x06result\"v\n" +
+	"\x05Relay\x12\x1a\n" +
+	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12+\n" +
+	"\x06answer\x18\x02 \x01(\v2\x13.ucp.ResultAnsweredR\x06answer\x12$\n" +
+	"\x04stop\x18\x03 \x01(\v2\x10.ucp.StopAttemptR\x04stop\"\x1e\n" +
 	"\bSyncPing\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\x04R\x04hash\"<\n" +
+	"\x04hash\x18\x01 \x01(\x06R\x04hash\"\xc4\x01\n" +
 	"\n" +
-	"SyncVector\x12\x16\n" +
-	"\x06vector\x18\x01 \x01(\fR\x06vector\x12\x16\n" +
-	"\x06answer\x18\x02 \x01(\bR\x06answer\"5\n" +
+	"SyncVector\x12\x1c\n" +
+	"\tknowledge\x18\x01 \x01(\fR\tknowledge\x12\x16\n" +
+	"\x06answer\x18\x02 \x01(\bR\x06answer\x12\x18\n" +
+	"\ajournal\x18\x03 \x01(\tR\ajournal\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x12\x12\n" +
+	"\x04root\x18\x05 \x01(\x06R\x04root\x12\x18\n" +
+	"\ahorizon\x18\x06 \x01(\fR\ahorizon\x12\x16\n" +
+	"\x06behind\x18\a \x01(\bR\x06behind\"c\n" +
 	"\tSyncTaken\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
-	"\x04part\x18\x02 \x01(\rR\x04part\"\x8d\x01\n" +
+	"\x04part\x18\x02 \x01(\rR\x04part\x12\x18\n" +
+	"\ajournal\x18\x03 \x01(\tR\ajournal\x12\x12\n" +
+	"\x04held\x18\x04 \x01(\fR\x04held\"\xdd\x01\n" +
 	"\tSyncDelta\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
 	"\x04part\x18\x02 \x01(\rR\x04part\x12\x12\n" +
 	"\x04last\x18\x03 \x01(\bR\x04last\x12\x18\n" +
-	"\arecords\x18\x04 \x03(\fR\arecords\x12\x14\n" +
-	"\x05after\x18\x05 \x01(\fR\x05after\x12\x12\n" +
-	"\x04upto\x18\x06 \x01(\fR\x04uptoB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
+	"\arecords\x18\x04 \x01(\fR\arecords\x12\x12\n" +
+	"\x04from\x18\x05 \x01(\fR\x04from\x12\x14\n" +
+	"\x05marks\x18\x06 \x01(\fR\x05marks\x12\x18\n" +
+	"\ajournal\x18\a \x01(\tR\ajournal\x12 \n" +
+	"\vincarnation\x18\b \x01(\x04R\vincarnation\x12\x12\n" +
+	"\x04life\x18\t \x01(\x04R\x04life\"=\n" +
+	"\rSyncForgotten\x12\x12\n" +
+	"\x04jobs\x18\x01 \x03(\tR\x04jobs\x12\x18\n" +
+	"\ahorizon\x18\x02 \x01(\fR\ahorizon\"#\n" +
+	"\tSyncAudit\x12\x16\n" +
+	"\x06ranges\x18\x01 \x03(\x06R\x06ranges\"\\\n" +
+	"\bSyncSums\x12\x14\n" +
+	"\x05range\x18\x01 \x01(\rR\x05range\x12\x14\n" +
+	"\x05kinds\x18\x02 \x03(\rR\x05kinds\x12\x10\n" +
+	"\x03ids\x18\x03 \x03(\tR\x03ids\x12\x12\n" +
+	"\x04sums\x18\x04 \x03(\x06R\x04sums\"2\n" +
+	"\bSyncWant\x12\x14\n" +
+	"\x05kinds\x18\x01 \x03(\rR\x05kinds\x12\x10\n" +
+	"\x03ids\x18\x02 \x03(\tR\x03ids\"X\n" +
+	"\n" +
+	"SyncRepair\x12\x18\n" +
+	"\arecords\x18\x01 \x01(\fR\arecords\x12\x18\n" +
+	"\ajournal\x18\x02 \x01(\tR\ajournal\x12\x16\n" +
+	"\x06behind\x18\x03 \x01(\bR\x06behindB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
 
 var (
 	file_messages_ucp_proto_rawDescOnce sync.Once
@@ -2699,7 +3659,7 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 41)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
@@ -2709,54 +3669,68 @@ var file_messages_ucp_proto_goTypes = []any{
 	(*JobRequest)(nil),         // 5: ucp.JobRequest
 	(*JobChanged)(nil),         // 6: ucp.JobChanged
 	(*CancelJob)(nil),          // 7: ucp.CancelJob
-	(*JobsRequest)(nil),        // 8: ucp.JobsRequest
-	(*JobsResponse)(nil),       // 9: ucp.JobsResponse
-	(*NodesRequest)(nil),       // 10: ucp.NodesRequest
-	(*NodesResponse)(nil),      // 11: ucp.NodesResponse
-	(*NodeInfo)(nil),           // 12: ucp.NodeInfo
-	(*StatusRequest)(nil),      // 13: ucp.StatusRequest
-	(*StatusResponse)(nil),     // 14: ucp.StatusResponse
-	(*SealSession)(nil),        // 15: ucp.SealSession
-	(*SessionSealed)(nil),      // 16: ucp.SessionSealed
-	(*Session)(nil),            // 17: ucp.Session
-	(*ReadStdin)(nil),          // 18: ucp.ReadStdin
-	(*StdinChunk)(nil),         // 19: ucp.StdinChunk
-	(*OutputChunk)(nil),        // 20: ucp.OutputChunk
-	(*Capabilities)(nil),       // 21: ucp.Capabilities
-	(*RegisterExecutor)(nil),   // 22: ucp.RegisterExecutor
-	(*ExecutorRegistered)(nil), // 23: ucp.ExecutorRegistered
-	(*Heartbeat)(nil),          // 24: ucp.Heartbeat
-	(*HeartbeatAnswered)(nil),  // 25: ucp.HeartbeatAnswered
-	(*DeployAttempt)(nil),      // 26: ucp.DeployAttempt
-	(*AttemptStarted)(nil),     // 27: ucp.AttemptStarted
-	(*AttemptDeclined)(nil),    // 28: ucp.AttemptDeclined
-	(*AttemptFinished)(nil),    // 29: ucp.AttemptFinished
-	(*ResultAnswered)(nil),     // 30: ucp.ResultAnswered
-	(*StopAttempt)(nil),        // 31: ucp.StopAttempt
-	(*SlotRequest)(nil),        // 32: ucp.SlotRequest
-	(*SlotReserved)(nil),       // 33: ucp.SlotReserved
-	(*SyncPing)(nil),           // 34: ucp.SyncPing
-	(*SyncVector)(nil),         // 35: ucp.SyncVector
-	(*SyncTaken)(nil),          // 36: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 37: ucp.SyncDelta
-	nil,                        // 38: ucp.JobChanged.NamesEntry
-	nil,                        // 39: ucp.NodeInfo.LabelsEntry
-	nil,                        // 40: ucp.Capabilities.LabelsEntry
-	nil,                        // 41: ucp.SlotRequest.LabelsEntry
+	(*ReprieveJob)(nil),        // 8: ucp.ReprieveJob
+	(*ForgetBroker)(nil),       // 9: ucp.ForgetBroker
+	(*BrokerForgotten)(nil),    // 10: ucp.BrokerForgotten
+	(*JobsRequest)(nil),        // 11: ucp.JobsRequest
+	(*JobsResponse)(nil),       // 12: ucp.JobsResponse
+	(*NodesRequest)(nil),       // 13: ucp.NodesRequest
+	(*NodesResponse)(nil),      // 14: ucp.NodesResponse
+	(*NodeInfo)(nil),           // 15: ucp.NodeInfo
+	(*StatusRequest)(nil),      // 16: ucp.StatusRequest
+	(*StatusResponse)(nil),     // 17: ucp.StatusResponse
+	(*SealSession)(nil),        // 18: ucp.SealSession
+	(*SessionSealed)(nil),      // 19: ucp.SessionSealed
+	(*Session)(nil),            // 20: ucp.Session
+	(*ReadStdin)(nil),          // 21: ucp.ReadStdin
+	(*StdinChunk)(nil),         // 22: ucp.StdinChunk
+	(*OutputChunk)(nil),        // 23: ucp.OutputChunk
+	(*Capabilities)(nil),       // 24: ucp.Capabilities
+	(*RegisterExecutor)(nil),   // 25: ucp.RegisterExecutor
+	(*ExecutorRegistered)(nil), // 26: ucp.ExecutorRegistered
+	(*Heartbeat)(nil),          // 27: ucp.Heartbeat
+	(*HeartbeatAnswered)(nil),  // 28: ucp.HeartbeatAnswered
+	(*DeployAttempt)(nil),      // 29: ucp.DeployAttempt
+	(*AttemptStarted)(nil),     // 30: ucp.AttemptStarted
+	(*AttemptDeclined)(nil),    // 31: ucp.AttemptDeclined
+	(*AttemptFinished)(nil),    // 32: ucp.AttemptFinished
+	(*ResultAnswered)(nil),     // 33: ucp.ResultAnswered
+	(*StopAttempt)(nil),        // 34: ucp.StopAttempt
+	(*SlotRequest)(nil),        // 35: ucp.SlotRequest
+	(*SlotReserved)(nil),       // 36: ucp.SlotReserved
+	(*HearRequest)(nil),        // 37: ucp.HearRequest
+	(*HearResponse)(nil),       // 38: ucp.HearResponse
+	(*HeldRequest)(nil),        // 39: ucp.HeldRequest
+	(*HeldResponse)(nil),       // 40: ucp.HeldResponse
+	(*ForwardResult)(nil),      // 41: ucp.ForwardResult
+	(*Relay)(nil),              // 42: ucp.Relay
+	(*SyncPing)(nil),           // 43: ucp.SyncPing
+	(*SyncVector)(nil),         // 44: ucp.SyncVector
+	(*SyncTaken)(nil),          // 45: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 46: ucp.SyncDelta
+	(*SyncForgotten)(nil),      // 47: ucp.SyncForgotten
+	(*SyncAudit)(nil),          // 48: ucp.SyncAudit
+	(*SyncSums)(nil),           // 49: ucp.SyncSums
+	(*SyncWant)(nil),           // 50: ucp.SyncWant
+	(*SyncRepair)(nil),         // 51: ucp.SyncRepair
+	nil,                        // 52: ucp.JobChanged.NamesEntry
+	nil,                        // 53: ucp.NodeInfo.LabelsEntry
+	nil,                        // 54: ucp.Capabilities.LabelsEntry
+	nil,                        // 55: ucp.SlotRequest.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	38, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	52, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
 	6,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
-	12, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	39, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	15, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
+	53, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	40, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
-	21, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
+	54, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	24, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
-	21, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
+	24, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
 	1,  // 12: ucp.DeployAttempt.attempt:type_name -> ucp.AttemptName
 	1,  // 13: ucp.AttemptStarted.attempt:type_name -> ucp.AttemptName
 	1,  // 14: ucp.AttemptDeclined.attempt:type_name -> ucp.AttemptName
@@ -2764,12 +3738,17 @@ var file_messages_ucp_proto_depIdxs = []int32{
 	1,  // 16: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
 	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
 	1,  // 18: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	41, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	55, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	1,  // 20: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
+	1,  // 21: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
+	32, // 22: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
+	33, // 23: ucp.Relay.answer:type_name -> ucp.ResultAnswered
+	34, // 24: ucp.Relay.stop:type_name -> ucp.StopAttempt
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_messages_ucp_proto_init() }
@@ -2783,7 +3762,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   41,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,8 +1,6 @@
 package messages
 
 import (
-	"fmt"
-
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 )
@@ -40,15 +38,41 @@ func AttemptsFromWire(as []*AttemptName) []job.Name {
 	return out
 }
 
-// RecordsFromWire decodes records, whose states decode understands.
-func RecordsFromWire(bs [][]byte, decode ledger.Decoder) ([]ledger.Record, error) {
-	out := make([]ledger.Record, 0, len(bs))
-	for i, b := range bs {
-		r, err := ledger.DecodeRecord(b, decode)
-		if err != nil {
-			return nil, fmt.Errorf("record %d of %d: %w", i+1, len(bs), err)
-		}
-		out = append(out, r)
+// SumsToWire returns the wire form of the sums of a range.
+func SumsToWire(index int, sums []ledger.KeySum) *SyncSums {
+	m := &SyncSums{Range: uint32(index)} //nolint:gosec // there are few ranges
+	for _, s := range sums {
+		m.Kinds, m.Ids, m.Sums = append(m.Kinds, uint32(s.Key.Kind)), append(m.Ids, s.Key.ID), append(m.Sums, s.Sum)
 	}
-	return out, nil
+	return m
+}
+
+// SumsFromWire returns a range and the sums of its records; what is incomplete is left out.
+func SumsFromWire(m *SyncSums) (index int, sums []ledger.KeySum) {
+	for i, k := range keysFromWire(m.GetKinds(), m.GetIds()) {
+		if i < len(m.GetSums()) {
+			sums = append(sums, ledger.KeySum{Key: k, Sum: m.GetSums()[i]})
+		}
+	}
+	return int(m.GetRange()), sums
+}
+
+// WantToWire returns the wire form of a wish for records.
+func WantToWire(keys []ledger.Key) *SyncWant {
+	m := &SyncWant{}
+	for _, k := range keys {
+		m.Kinds, m.Ids = append(m.Kinds, uint32(k.Kind)), append(m.Ids, k.ID)
+	}
+	return m
+}
+
+// WantFromWire returns the records wished for.
+func WantFromWire(m *SyncWant) []ledger.Key { return keysFromWire(m.GetKinds(), m.GetIds()) }
+
+func keysFromWire(kinds []uint32, ids []string) []ledger.Key {
+	var keys []ledger.Key
+	for i := range min(len(kinds), len(ids)) {
+		keys = append(keys, ledger.Key{Kind: ledger.Kind(kinds[i]), ID: ids[i]}) //nolint:gosec // an unknown kind names no record
+	}
+	return keys
 }

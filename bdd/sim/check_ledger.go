@@ -122,6 +122,9 @@ func newS7() func(*Chronicle, fact) string {
 			}
 			was := last[f.node]
 			last[f.node] = v
+			if f.batch.Anew {
+				return ""
+			}
 			if !v.CoversAll(was) {
 				return fmt.Sprintf("the vector of %s goes back", f.node.Name)
 			}

@@ -3,11 +3,11 @@ package sim
 import (
 	"bytes"
 	"cmp"
-	"errors"
 	"maps"
 	"slices"
 	"time"
 
+	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/internal/ledger"
 )
 
@@ -39,9 +39,6 @@ type write struct {
 	life  *life
 }
 
-// ErrFull is what a full disk answers.
-var ErrFull = errors.New("no space left on device")
-
 func newDisk(n *Node) *Disk { return &Disk{node: n, durable: emptyStore(), slow: 1} }
 
 func emptyStore() store { return store{records: map[ledger.Key][]byte{}, meta: map[string][]byte{}} }
@@ -51,6 +48,9 @@ func (s store) clone(at time.Duration) store {
 }
 
 func (s *store) apply(b Batch) {
+	if b.Anew {
+		*s = emptyStore()
+	}
 	for _, r := range b.Records {
 		if r.Bytes == nil {
 			delete(s.records, r.Key)
@@ -93,7 +93,7 @@ func (d *Disk) Write(b Batch, done func(error)) {
 	}
 	if d.full {
 		w.Faults.add("write to a full disk")
-		w.plan(l, 10*time.Microsecond, func() { done(ErrFull) })
+		w.plan(l, 10*time.Microsecond, func() { done(actors.ErrFull) })
 		return
 	}
 	w.chronicle.written(d.node, b)

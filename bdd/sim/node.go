@@ -113,6 +113,7 @@ func (l *life) spawn() {
 	about := &actors.Node{
 		ID: n.ID, Name: n.Name, Network: "sim", Version: "sim", Roles: n.Roles, Address: n.Name, Incarnation: n.incarnation,
 		Clock: l.clock, Now: l.monotonic, Log: logger(l), After: l.after,
+		Random: randomness{n.rng}, Notes: l.noted,
 	}
 	if n.Is(messages.Broker) {
 		l.root(newBroker(about, w.settings.Broker, n.Disk), messages.BrokerActor, true)
@@ -168,6 +169,26 @@ func (l *life) end() {
 	if l.node.life == l {
 		l.node.life = nil
 	}
+}
+
+// noted counts what the actors tell of their lives.
+func (l *life) noted(n actors.Note) {
+	l.node.w.Rare.add(n.Kind)
+	if n.Kind == "reborn" {
+		l.node.disturbed = l.node.w.now
+	}
+	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
+}
+
+// randomness makes a node's names and keys a function of the seed.
+type randomness struct{ from *rand.Rand }
+
+// Read implements io.Reader.
+func (r randomness) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(r.from.Uint32())
+	}
+	return len(b), nil
 }
 
 // monotonic is the node's clock for durations. It starts anywhere and never jumps.

@@ -3,6 +3,7 @@ package sim
 import (
 	"crypto/sha256"
 	"errors"
+	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/internal/job"
-	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -23,39 +23,31 @@ var able = struct {
 	Takeover bool // jobs of a lost owner go on elsewhere
 	Cancel   bool // a job may be cancelled at a broker that does not own it, without a future
 	Forget   bool // brokers can be given up for good
-}{}
+}{true, true, true, true}
 
 // newBroker returns the props of a broker whose journal is on a disk.
-func newBroker(n *actors.Node, s actors.BrokerSettings, _ *Disk) *actor.Props {
-	return actors.NewBroker(n, s)
+func newBroker(n *actors.Node, s actors.BrokerSettings, d *Disk) *actor.Props {
+	s.Journal, s.First = d, d.born == 0
+	props, err := actors.NewBroker(n, s)
+	if err != nil {
+		panic(fmt.Sprintf("sim: %v", err))
+	}
+	return props
 }
 
-// SavedRecord is a record in a journal: nil bytes say that it was dropped.
-type SavedRecord struct {
-	Key   ledger.Key
-	Bytes []byte
-}
-
-// Batch is written as a whole or not at all.
-type Batch struct {
-	Records []SavedRecord
-	Vector  []byte
-	Meta    map[string][]byte
-}
-
-// Saved is what a journal holds.
-type Saved struct {
-	Records []SavedRecord
-	Vector  []byte
-	Meta    map[string][]byte
-}
+// What a journal writes and holds.
+type (
+	SavedRecord = actors.SavedRecord
+	Batch       = actors.Batch
+	Saved       = actors.Saved
+)
 
 // winner is the verdict that a record shows as the job's end, nil if there is none.
 func winner(j job.Job) *job.Verdict {
-	v := j.Current().Verdict
-	if v == nil || v.Kind == job.Released {
+	if len(j.Tenures) == 0 {
 		return nil
 	}
+	v, _ := j.Winner()
 	return v
 }
 

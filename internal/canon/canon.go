@@ -61,6 +61,9 @@ func (r *Reader) Err() error {
 	return r.err
 }
 
+// More says whether there are values left to take.
+func (r *Reader) More() bool { return len(r.b) > 0 }
+
 func (r *Reader) fail(what string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%s: %w", what, ErrMalformed)

@@ -4,39 +4,65 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // Errors of Apply. The job is unchanged when one is returned.
 var (
 	ErrOver     = errors.New("the job is over")
 	ErrBusy     = errors.New("an attempt is already under way")
+	ErrWaiting  = errors.New("the job waits for something else than an executor")
 	ErrNotOwner = errors.New("not an owner of the job")
 )
 
 // Apply returns j after ev as seen by its owner self, and what self must now do, in order.
 func (j Job) Apply(self Ownership, ev Event) (Job, []Effect, error) {
-	i := j.index(self)
-	if i < 0 {
+	t := j.turn(self)
+	if t == nil {
 		return j, nil, fmt.Errorf("job %s: %T at %v: %w", j.ID, ev, self, ErrNotOwner)
 	}
-	t := turn{job: j, Tenure: j.Tenures[i]}
 	if err := t.apply(ev); err != nil {
-		return j, nil, fmt.Errorf("job %s: %T while %s: %w", j.ID, ev, t.state(), err)
+		return j, nil, fmt.Errorf("job %s: %T while %s: %w", j.ID, ev, j.State(), err)
 	}
-	return t.result(i), t.effects, nil
+	if t.changed {
+		t.Rev++ // Invariant: Rev grows with every change of a tenure.
+	}
+	return t.job, t.effects, nil
 }
 
-// turn is one Apply under way: the tenure being changed, copied before its first change, and the effects so far.
+// turn is one Apply under way: the tenure being changed, on a copy made before its first change, and the effects so far.
 type turn struct {
-	Tenure
+	*Tenure // within job
 	job     Job
 	changed bool
 	effects []Effect
 }
 
+func (j Job) turn(self Ownership) *turn {
+	t := j.tenure(self)
+	if t == nil {
+		return nil
+	}
+	return &turn{Tenure: t, job: j}
+}
+
+// touch makes the copy. Whoever changes the tenure calls it first.
+func (t *turn) touch() {
+	if !t.changed {
+		i := t.job.index(t.Owner)
+		t.job.Tenures = slices.Clone(t.job.Tenures)
+		t.Tenure = &t.job.Tenures[i]
+		t.changed = true
+	}
+}
+
+func (t *turn) do(e ...Effect) { t.effects = append(t.effects, e...) }
+
+// apply brings the event to a tenure that may still act. An owner that released the job is but an address: it passes on what comes.
 func (t *turn) apply(ev Event) error {
+	if t.released() {
+		return t.passOn(ev)
+	}
+	t.settle()
 	switch ev := ev.(type) {
 	case Deployable:
 		return t.deployable(ev)
@@ -52,186 +78,168 @@ func (t *turn) apply(ev Event) error {
 		t.executorLost(ev)
 	case Reported:
 		t.reported(ev)
+	case Straggling:
+		t.straggling(ev)
+	case Preempted:
+		t.preempted(ev)
 	case HandedOver:
 		return t.handedOver(ev)
 	case CancelAsked:
 		t.cancelAsked(ev)
 	case RetryDue:
-		t.retryDue()
+		t.retryDue(ev)
+	case Reprieved:
+		t.reprieved(ev)
 	case Overdue:
 		t.overdue(ev)
+	case InputsKnown:
+		t.inputsKnown(ev)
+	case Acknowledged:
+		t.acknowledged(ev)
+	case Merged:
+		t.merged(ev)
 	}
 	return nil
 }
 
-// result puts the changed tenure back. Invariant: Rev grows with every change of a tenure.
-func (t *turn) result(i int) Job {
-	if !t.changed {
-		return t.job
+// passOn is what an owner that released the job does: results go to where the chain leads now, whatever was decided (JOB-3).
+func (t *turn) passOn(ev Event) error {
+	switch ev := ev.(type) {
+	case Finished:
+		heir := t.job.end(t.Owner)
+		t.do(Forward{Heir: heir, Node: t.job.NodeOf(heir), Result: ev})
+	case CancelAsked:
+		t.askCancel(ev)
+	case Deployable, HandedOver:
+		return ErrOver
+	case Unplaceable, Started, Declined, ExecutorLost, Reported, Straggling, Preempted, RetryDue, Reprieved, Overdue, InputsKnown, Acknowledged, Merged:
 	}
-	t.Rev++
-	t.job.Tenures = slices.Clone(t.job.Tenures)
-	t.job.Tenures[i] = t.Tenure
-	return t.job
+	return nil
 }
 
-func (t *turn) do(e ...Effect) { t.effects = append(t.effects, e...) }
+func (t *turn) wanted() int { return t.job.Wanted(t.Owner) }
 
 func (t *turn) deployable(ev Deployable) error {
-	switch {
-	case t.Verdict != nil:
-		return ErrOver
-	case len(t.Live()) > 0:
-		return ErrBusy
+	if err := t.deployableNow(); err != nil {
+		return err
 	}
-	n := uint32(len(t.Attempts)) + 1 //nolint:gosec // at most MaxAttempts
+	t.touch()
 	a := Attempt{
-		Name:     Name{Job: t.job.ID, Owner: t.Owner, Incarnation: ev.Incarnation, N: n},
-		Executor: ev.Executor, Lease: ev.Lease, State: Placed, Placed: ev.At,
+		Name:     Name{Job: t.job.ID, Owner: t.Owner, Incarnation: ev.Incarnation, N: t.made() + 1},
+		Executor: ev.Executor, Lease: ev.Lease, State: Placed, Inputs: digests(t.Inputs), Placed: ev.At,
 	}
 	t.Attempts = append(slices.Clone(t.Attempts), a)
 	t.wait("")
-	t.changed = true
 	t.do(Deploy{a})
+	if t.wanted() > 0 {
+		t.do(Requeue{}) // a quorum wants several at once
+	}
 	return nil
 }
 
+func (t *turn) deployableNow() error {
+	switch {
+	case t.wanted() > 0:
+		return nil
+	case !t.job.open(t.Tenure):
+		return ErrOver
+	case t.live() > 0:
+		return ErrBusy
+	}
+	return ErrWaiting
+}
+
 func (t *turn) unplaceable(ev Unplaceable) {
-	if t.Verdict == nil && len(t.Live()) == 0 {
+	if t.live() == 0 && t.wanted() > 0 {
 		t.wait(ev.Reason)
 	}
 }
 
 func (t *turn) wait(reason string) {
-	t.changed = t.changed || t.Waiting != reason
-	t.Waiting = reason
-}
-
-func (t *turn) started(ev Started) {
-	if i := t.attempt(ev.Attempt); i >= 0 && t.Attempts[i].State == Placed {
-		t.move(i, Running, "", vclock.Hybrid{})
+	if t.Waiting != reason {
+		t.touch()
+		t.Waiting = reason
 	}
-}
-
-func (t *turn) declined(ev Declined) {
-	if i := t.attempt(ev.Attempt); i >= 0 && t.Attempts[i].State.Live() {
-		t.move(i, Refused, ev.Reason, ev.At)
-		t.goOnLater(ev.At, ev.Reason)
-	}
-}
-
-func (t *turn) executorLost(ev ExecutorLost) {
-	lost := false
-	for i, a := range t.Attempts {
-		if a.Executor == ev.Executor && a.Lease <= ev.Lease && a.State.Live() {
-			t.move(i, Lost, ev.Reason, ev.At)
-			lost = true
-		}
-	}
-	if lost {
-		t.goOn(ev.At, "executor lost: "+ev.Reason)
-	}
-}
-
-// reported takes back attempts that were lost and gives up those the executor no longer knows.
-func (t *turn) reported(ev Reported) {
-	gone := false
-	for i, a := range t.Attempts {
-		if a.Executor != ev.Executor || a.Lease > ev.Lease {
-			continue
-		}
-		switch runs := slices.Contains(ev.Running, a.Name); {
-		case runs && t.Verdict != nil:
-			t.do(Stop{a, "the job is " + string(t.state())})
-		case runs && (a.State == Lost || a.State.Live()):
-			t.resume(i, ev.Lease)
-		case !runs && a.State.Live() && a.Lease < ev.Lease:
-			t.move(i, Lost, "the executor restarted", ev.At)
-			gone = true
-		}
-	}
-	if gone {
-		t.goOn(ev.At, "the executor restarted")
-	}
-}
-
-func (t *turn) resume(i int, lease uint64) {
-	t.move(i, Running, "", vclock.Hybrid{})
-	t.Attempts[i].Lease = lease
-	t.wait("")
 }
 
 func (t *turn) handedOver(ev HandedOver) error {
 	switch {
-	case t.Verdict != nil:
+	case !t.job.open(t.Tenure):
 		return ErrOver
-	case len(t.Attempts) > 0:
+	case t.live() > 0:
 		return ErrBusy
-	case t.Owner.H >= MaxHandOvers || ev.Heir.T != t.Owner.T || ev.Heir.H != t.Owner.H+1:
+	case t.Owner.H >= MaxHandOvers || !ev.Heir.follows(t.Owner) || ev.Heir.Journal == t.Owner.Journal || ev.Heir.Journal == "":
 		return ErrInvalid
 	}
-	t.decide(Verdict{Kind: Released, Heir: ev.Heir, HeirNode: ev.Node, Reason: "handed over", At: ev.At})
+	t.end(Verdict{Kind: Released, Heir: ev.Heir, HeirNode: ev.Node, Reason: "handed over", At: ev.At})
 	return nil
 }
 
 func (t *turn) cancelAsked(ev CancelAsked) {
-	if t.job.Cancel == nil && t.Verdict == nil {
-		t.job.Cancel = &CancelRequest{By: ev.By, At: ev.At}
-		t.decide(Verdict{Kind: Cancelled, Reason: "cancelled by " + ev.By, At: ev.At})
+	t.askCancel(ev)
+	t.settle()
+	t.cancel(ev.Acting)
+}
+
+// askCancel notes the first wish to cancel a job that is not over.
+func (t *turn) askCancel(ev CancelAsked) {
+	if j, ok := t.job.AskCancel(ev.By, ev.At); ok {
+		t.touch()
+		t.job.Cancel = j.Cancel
 	}
 }
 
-func (t *turn) retryDue() {
-	if t.Verdict == nil && len(t.Live()) == 0 {
-		t.wait("queued for another attempt")
-		t.do(Requeue{})
+// cancel is what a taker does about a wish to cancel: what it runs ends in any case, but only one that acts makes a verdict.
+func (t *turn) cancel(acting bool) {
+	c := t.job.Cancel
+	switch v, _ := t.job.Winner(); {
+	case c == nil || t.Verdict != nil || v != nil:
+	case acting:
+		t.decide(cancelled(c))
+	default:
+		t.stopAll("cancelling", c.At)
+		t.wait("cancelling")
+	}
+}
+
+func cancelled(c *CancelRequest) Verdict {
+	return Verdict{Kind: Cancelled, Reason: "cancelled by " + c.By, At: c.At}
+}
+
+func (t *turn) retryDue(ev RetryDue) {
+	if t.Backoff {
+		t.touch()
+		t.Backoff = false
+	}
+	if t.job.open(t.Tenure) {
+		t.goOn(ev.At, "the pause is over")
+	}
+}
+
+func (t *turn) reprieved(ev Reprieved) {
+	if t.Quarantined && t.Verdict == nil {
+		t.touch()
+		t.Quarantined, t.Reprieved = false, ev.At
+		t.goOn(ev.At, "reprieved by "+ev.By)
 	}
 }
 
 func (t *turn) overdue(ev Overdue) {
+	open := t.job.open(t.Tenure)
 	switch {
 	case t.Verdict != nil:
-	case ev.Timer == DeadlineTimer:
+	case ev.Timer == DeadlineTimer && (open || t.isAuthority()): // also when all that an authority has is a verdict it may not adopt yet
 		t.decide(Verdict{Kind: Expired, Reason: fmt.Sprintf("not done within its deadline of %s", t.job.Spec.Deadline), At: ev.At})
-	case ev.Timer == QueueTimer && len(t.Live()) == 0:
+	case ev.Timer == QueueTimer && open && t.live() == 0 && len(t.Candidates) == 0:
 		t.decide(Verdict{Kind: Expired, Reason: fmt.Sprintf("waited longer than its queue timeout of %s: %s", t.job.Spec.QueueTimeout, t.Waiting), At: ev.At})
 	}
 }
 
-// goOn puts a job without a live attempt back into the queue, unless it has had all the attempts it may have.
-func (t *turn) goOn(at vclock.Hybrid, why string) {
-	switch {
-	case t.Verdict != nil || len(t.Live()) > 0:
-	case len(t.Attempts) >= MaxAttempts:
-		t.decide(Verdict{Kind: FailedVerdict, Reason: fmt.Sprintf("all %d attempts ended without a result, the last: %s", MaxAttempts, why), At: at})
-	default:
-		t.wait("queued again: " + why)
-		t.do(Requeue{})
+// acknowledged notes the most that a client was promised: FINAL waits for as many disks.
+func (t *turn) acknowledged(ev Acknowledged) {
+	single := ev.Disks < 2 && (!t.Acked || t.Single)
+	if t.Verdict == nil && (!t.Acked || t.Single != single) {
+		t.touch()
+		t.Acked, t.Single = true, single
 	}
-}
-
-// decide makes the owner's one verdict and ends what still runs.
-func (t *turn) decide(v Verdict) {
-	for i, a := range t.Attempts {
-		if a.State.Live() {
-			t.move(i, Stopped, v.Reason, v.At)
-			t.do(Stop{a, v.Reason})
-		}
-	}
-	t.wait("")
-	t.Verdict = &v
-	t.changed = true
-	t.do(Finish{})
-}
-
-// move changes the state of attempt i on a copy.
-func (t *turn) move(i int, to AttemptState, note string, at vclock.Hybrid) {
-	t.Attempts = slices.Clone(t.Attempts)
-	a := &t.Attempts[i]
-	a.State, a.Note, a.Ended = to, note, at
-	t.changed = true
-}
-
-func (t *turn) attempt(n Name) int {
-	return slices.IndexFunc(t.Attempts, func(a Attempt) bool { return a.Name == n })
 }

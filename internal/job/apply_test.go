@@ -18,7 +18,7 @@ func newJob(change ...func(*Spec)) Job {
 	for _, c := range change {
 		c(s)
 	}
-	return New("01HX-b1", s, us, "b1", at(1))
+	return New("01HX-b1", s, us, us, "b1", at(1))
 }
 
 func retries(n uint32) func(*Spec) { return func(s *Spec) { s.Retries = n } }
@@ -183,7 +183,7 @@ var _ = Describe("The first result", Label("JOB-3"), func() {
 })
 
 var _ = Describe("An attempt that was lost and still runs", Label("JOB-4"), func() {
-	back := Reported{Executor: "e1", Lease: 2, Running: []Name{attempt(1)}, At: at(6)}
+	back := Reported{Executor: "e1", Lease: 2, Running: []Held{{Name: attempt(1)}}, At: at(6)}
 
 	It("goes on, and no further one is started", func() {
 		j, _ := after(newJob(), placedOn("e1"), lostE1, back)

@@ -2,6 +2,7 @@ package job
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 
 	"github.com/urbancompute/ucp/internal/canon"
@@ -14,13 +15,19 @@ func (r *Result) Seal() { r.Digest = sha256.Sum256(r.appendContent(nil)) }
 // Hash returns the SHA-256 of the spec's canonical encoding.
 func (s *Spec) Hash() [32]byte { return sha256.Sum256(s.Append(nil)) }
 
+// Sum returns the first 8 bytes of the spec's hash: enough to tell apart the few specs that one id may be used for.
+func (s *Spec) Sum() uint64 {
+	h := s.Hash()
+	return binary.BigEndian.Uint64(h[:8])
+}
+
 // Decode returns the job whose canonical encoding is b.
 func Decode(b []byte) (Job, error) {
 	r := canon.NewReader(b)
 	if v := r.Byte(); v != version {
 		return Job{}, fmt.Errorf("job record of format %d, this program knows %d: %w", v, version, canon.ErrMalformed)
 	}
-	j := Job{ID: ID(r.String()), Spec: readSpec(r), Created: readTime(r)}
+	j := Job{ID: ID(r.String()), Spec: readSpec(r), Created: readTime(r), First: readOwner(r), Ended: r.Bool()}
 	if r.Bool() {
 		j.Cancel = &CancelRequest{By: r.String(), At: readTime(r)}
 	}
@@ -33,12 +40,16 @@ func Decode(b []byte) (Job, error) {
 
 // valid checks what the rest of the package relies on.
 func (j Job) valid() error {
-	if len(j.Tenures) == 0 {
+	if len(j.Tenures) == 0 || j.First.T != 0 || j.First.H != 0 {
 		return fmt.Errorf("job %s: no owner: %w", j.ID, canon.ErrMalformed)
 	}
-	for i := range j.Tenures[1:] {
-		if j.Tenures[i].Owner.Compare(j.Tenures[i+1].Owner) >= 0 {
+	for i := range j.Tenures {
+		t := &j.Tenures[i]
+		if i > 0 && j.Tenures[i-1].Owner.Compare(t.Owner) >= 0 {
 			return fmt.Errorf("job %s: owners out of order: %w", j.ID, canon.ErrMalformed)
+		}
+		if v := t.Verdict; v != nil && ((v.Kind == Accepted && v.Result == nil) || (v.Kind == Released && !t.released())) {
+			return fmt.Errorf("job %s: %s without what that needs: %w", j.ID, v.Kind, canon.ErrMalformed)
 		}
 	}
 	return nil
@@ -80,7 +91,14 @@ func readSpec(r *canon.Reader) *Spec {
 	}
 	s.Needs.Memory, s.Priority, s.Retries = r.Uint64(), r.Byte(), r.Uint32()
 	s.QueueTimeout, s.Deadline, s.Retention = r.Duration(), r.Duration(), r.Duration()
+	s.Quorum, s.Speculate, s.Array = r.Byte(), r.Bool(), r.String()
+	s.After = canon.List(r, readDependency)
+	s.Emergency = r.String()
 	return s
+}
+
+func readDependency(r *canon.Reader) Dependency {
+	return Dependency{Job: ID(r.String()), OnFailure: OnFailure(r.Byte())}
 }
 
 func readPair(r *canon.Reader) [2]string { return [2]string{r.String(), r.String()} }
@@ -114,10 +132,16 @@ func readName(r *canon.Reader) Name {
 }
 
 func readTenure(r *canon.Reader) Tenure {
-	t := Tenure{Owner: readOwner(r), Node: r.String(), Rev: r.Uint64(), Waiting: r.String()}
+	t := Tenure{Owner: readOwner(r), Node: r.String(), Rev: r.Uint64(), Inherited: r.String(), Spec: readSum(r)}
+	decided := false
+	readFlags(r, &t.Acked, &t.Single, &t.Backoff, &t.Quarantined, &t.Superseded, &decided)
+	t.Waiting = r.String()
 	t.Attempts = canon.List(r, readAttempt)
 	t.Failures = r.Uint32()
-	if r.Bool() {
+	t.Inputs = canon.List(r, readInput)
+	t.Candidates = canon.List(r, readCandidate)
+	t.Reprieved = readTime(r)
+	if decided {
 		v := readVerdict(r)
 		t.Verdict = &v
 	}
@@ -125,8 +149,41 @@ func readTenure(r *canon.Reader) Tenure {
 	return t
 }
 
+func readSum(r *canon.Reader) uint64 {
+	var b [8]byte
+	r.Fixed(b[:])
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// readFlags is the inverse of flags. Bits without a meaning would be a second encoding.
+func readFlags(r *canon.Reader, values ...*bool) {
+	n := r.Uint(len(values))
+	for i, v := range values {
+		*v = n>>i&1 == 1
+	}
+}
+
 func readAttempt(r *canon.Reader) Attempt {
-	return Attempt{Name: readName(r), Executor: r.String(), Lease: r.Uint64(), State: AttemptState(r.Byte()), Note: r.String(), Placed: readTime(r), Ended: readTime(r)}
+	a := Attempt{Name: readName(r), Executor: r.String(), Lease: r.Uint64(), State: AttemptState(r.Byte()), Note: r.String()}
+	a.Inputs = canon.List(r, readDigest)
+	readFlags(r, &a.Straggles, &a.Down)
+	a.Trap, a.Placed, a.Ended = r.String(), readTime(r), readTime(r)
+	return a
+}
+
+func readDigest(r *canon.Reader) (d [32]byte) {
+	r.Fixed(d[:])
+	return d
+}
+
+func readInput(r *canon.Reader) Input {
+	in := Input{Job: ID(r.String()), State: State(r.String()), Digest: readDigest(r)}
+	readFlags(r, &in.Final, &in.Known)
+	return in
+}
+
+func readCandidate(r *canon.Reader) Candidate {
+	return Candidate{Attempt: readName(r), Executor: r.String(), Party: r.String(), Result: readResult(r), At: readTime(r)}
 }
 
 func readRejection(r *canon.Reader) Rejection {
@@ -139,6 +196,7 @@ func readVerdict(r *canon.Reader) Verdict {
 		v.Result = readResult(r)
 	}
 	v.Reason = r.String()
+	v.Inputs, v.Adopted = canon.List(r, readDigest), readOwner(r)
 	v.Heir, v.HeirNode, v.At = readOwner(r), r.String(), readTime(r)
 	return v
 }

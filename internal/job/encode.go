@@ -1,6 +1,7 @@
 package job
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // version opens every encoding; an unknown one is refused.
-const version = 1
+const version = 2
 
 // Append appends the canonical encoding of j to b. Equal jobs have equal encodings.
 func (j Job) Append(b []byte) []byte {
@@ -17,6 +18,8 @@ func (j Job) Append(b []byte) []byte {
 	b = canon.AppendString(b, j.ID)
 	b = j.Spec.Append(b)
 	b = appendTime(b, j.Created)
+	b = appendOwner(b, j.First)
+	b = canon.AppendBool(b, j.Ended)
 	b = canon.AppendBool(b, j.Cancel != nil)
 	if j.Cancel != nil {
 		b = canon.AppendString(b, j.Cancel.By)
@@ -46,7 +49,14 @@ func (s *Spec) Append(b []byte) []byte {
 	b = canon.AppendUint(b, s.Retries)
 	b = canon.AppendDuration(b, s.QueueTimeout)
 	b = canon.AppendDuration(b, s.Deadline)
-	return canon.AppendDuration(b, s.Retention)
+	b = canon.AppendDuration(b, s.Retention)
+	b = canon.AppendUint(b, s.Quorum)
+	b = canon.AppendBool(b, s.Speculate)
+	b = canon.AppendString(b, s.Array)
+	b = canon.AppendList(b, s.After, func(b []byte, d Dependency) []byte {
+		return canon.AppendUint(canon.AppendString(b, d.Job), d.OnFailure)
+	})
+	return canon.AppendString(b, s.Emergency)
 }
 
 func appendLimits(b []byte, l Limits) []byte {
@@ -87,14 +97,29 @@ func appendTenure(b []byte, t Tenure) []byte {
 	b = appendOwner(b, t.Owner)
 	b = canon.AppendString(b, t.Node)
 	b = canon.AppendUint(b, t.Rev)
+	b = canon.AppendString(b, t.Inherited)
+	b = binary.BigEndian.AppendUint64(b, t.Spec) // a hash: a varint would be longer
+	b = canon.AppendUint(b, flags(t.Acked, t.Single, t.Backoff, t.Quarantined, t.Superseded, t.Verdict != nil))
 	b = canon.AppendString(b, t.Waiting)
 	b = canon.AppendList(b, t.Attempts, appendAttempt)
 	b = canon.AppendUint(b, t.Failures)
-	b = canon.AppendBool(b, t.Verdict != nil)
+	b = canon.AppendList(b, t.Inputs, appendInput)
+	b = canon.AppendList(b, t.Candidates, appendCandidate)
+	b = appendTime(b, t.Reprieved)
 	if t.Verdict != nil {
 		b = appendVerdict(b, *t.Verdict)
 	}
 	return canon.AppendList(b, t.Rejected, appendRejection)
+}
+
+// flags packs truth values into a number, the first one lowest.
+func flags(values ...bool) (n uint8) {
+	for i, v := range values {
+		if v {
+			n |= 1 << i
+		}
+	}
+	return n
 }
 
 func appendAttempt(b []byte, a Attempt) []byte {
@@ -103,7 +128,22 @@ func appendAttempt(b []byte, a Attempt) []byte {
 	b = canon.AppendUint(b, a.Lease)
 	b = canon.AppendUint(b, a.State)
 	b = canon.AppendString(b, a.Note)
+	b = canon.AppendList(b, a.Inputs, appendDigest)
+	b = canon.AppendUint(b, flags(a.Straggles, a.Down))
+	b = canon.AppendString(b, a.Trap)
 	return appendTime(appendTime(b, a.Placed), a.Ended)
+}
+
+func appendDigest(b []byte, d [32]byte) []byte { return append(b, d[:]...) }
+
+func appendInput(b []byte, in Input) []byte {
+	b = canon.AppendString(canon.AppendString(b, in.Job), in.State)
+	return canon.AppendUint(appendDigest(b, in.Digest), flags(in.Final, in.Known))
+}
+
+func appendCandidate(b []byte, c Candidate) []byte {
+	b = canon.AppendString(canon.AppendString(appendName(b, c.Attempt), c.Executor), c.Party)
+	return appendTime(c.Result.Append(b), c.At)
 }
 
 func appendRejection(b []byte, r Rejection) []byte {
@@ -119,6 +159,8 @@ func appendVerdict(b []byte, v Verdict) []byte {
 		b = v.Result.Append(b)
 	}
 	b = canon.AppendString(b, v.Reason)
+	b = canon.AppendList(b, v.Inputs, appendDigest)
+	b = appendOwner(b, v.Adopted)
 	b = canon.AppendString(appendOwner(b, v.Heir), v.HeirNode)
 	return appendTime(b, v.At)
 }

@@ -7,16 +7,8 @@ import (
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
-// MaxAttempts is the greatest number of attempts one owner makes at a job (JOB-5).
-const MaxAttempts = 5
-
-// MaxHandOvers is the greatest number of times a job is handed from broker to broker (JOB-13).
-const MaxHandOvers = 8
-
-// MaxRejections bounds the rejected results that a record keeps; older ones are dropped first.
-const MaxRejections = 16
-
-// ID names a job: a ULID made by the client, a dash, and the node id of the broker first asked.
+// ID names a job: a ULID made by the client, a dash, and the node id of the broker first asked. A further dash and a journal id follow if
+// that broker was not in its first journal any more.
 type ID string
 
 // Ownership names a responsibility for a job. A takeover makes T+1, a hand-over H+1; Journal is the random name that the owner's
@@ -49,8 +41,10 @@ type Name struct {
 type Job struct {
 	ID      ID
 	Spec    *Spec
-	Created vclock.Hybrid
+	Created vclock.Hybrid  // when it was first submitted anywhere
+	First   Ownership      // where the chain of authority begins: {0, 0, J}; it may have no tenure yet
 	Cancel  *CancelRequest // nil until someone asked
+	Ended   bool           // its retention is over: nothing will be written to it any more
 	Tenures []Tenure       // sorted by Owner, at least one
 }
 
@@ -62,25 +56,39 @@ type CancelRequest struct {
 
 // Tenure is what one owner did with a job. Only that owner writes it, so of two versions the one with the greater Rev is newer.
 type Tenure struct {
-	Owner    Ownership
-	Node     string // node id of the owner
-	Rev      uint64
-	Waiting  string // why no attempt runs, for people; empty when one does
-	Attempts []Attempt
-	Failures uint32 // program failures so far: they use up Spec.Retries
-	Verdict  *Verdict
-	Rejected []Rejection
+	Owner       Ownership
+	Node        string // node id of the owner
+	Rev         uint64
+	Inherited   string // the forgotten journal whose authority this is, "" if it came some other way
+	Spec        uint64 // the owner's spec, by Sum: only that of the authority counts
+	Acked       bool   // a client was told that its job is taken
+	Single      bool   // and that it is on one disk only; else FINAL takes two
+	Waiting     string // why no attempt runs, for people; empty when one does
+	Attempts    []Attempt
+	Failures    uint32 // program failures so far: they use up Spec.Retries
+	Backoff     bool   // RetryDue is awaited
+	Inputs      []Input
+	Candidates  []Candidate
+	Quarantined bool          // Reprieved is awaited
+	Reprieved   vclock.Hybrid // the last time; executors that went down before no longer count
+	Superseded  bool          // the decision is not what this owner's client was told
+	Verdict     *Verdict
+	Rejected    []Rejection
 }
 
-// Attempt is one deployment of a job on an executor.
+// Attempt is one deployment of a job on an executor. An owner also lists those that it adopted from others: Name.Owner tells whose they were.
 type Attempt struct {
-	Name     Name
-	Executor string // node id
-	Lease    uint64 // the executor's lease under which it was placed
-	State    AttemptState
-	Note     string // why it ended, for people
-	Placed   vclock.Hybrid
-	Ended    vclock.Hybrid
+	Name      Name
+	Executor  string // node id
+	Lease     uint64 // the executor's lease under which it was placed
+	State     AttemptState
+	Note      string     // why it ended, for people
+	Inputs    [][32]byte // digests of the predecessors' results it was deployed with, in the order of Spec.After
+	Straggles bool       // slower than its like: it gets a backup (JOB-11)
+	Down      bool       // its executor went down while it ran (JOB-5)
+	Trap      string     // how it trapped, shortened
+	Placed    vclock.Hybrid
+	Ended     vclock.Hybrid
 }
 
 // AttemptState says how far an attempt got, as its owner knows it.
@@ -95,10 +103,30 @@ const (
 	Lost
 	Refused
 	Stopped
+	Delivered // its result is held as a candidate
+	SetAside  // preempted
 )
 
 // Live says whether the attempt counts as under way.
 func (s AttemptState) Live() bool { return s == Placed || s == Running }
+
+// Candidate is a result that decides nothing yet: others must agree with it (JOB-12), or its inputs are not final (JOB-10).
+type Candidate struct {
+	Attempt  Name
+	Executor string
+	Party    string // whose executor that is, by its certificate
+	Result   *Result
+	At       vclock.Hybrid
+}
+
+// Input is what an owner knows of a predecessor.
+type Input struct {
+	Job    ID
+	State  State
+	Digest [32]byte // of its result, zero if it has none
+	Final  bool
+	Known  bool // its record is here
+}
 
 // Rejection is a result that came too late.
 type Rejection struct {
@@ -117,6 +145,7 @@ const (
 	DifferentDigest
 	UnknownAttempt
 	AfterVerdict // the job was cancelled, failed or expired: there is no winner to compare with
+	Outdated     // an input that the attempt used was superseded
 )
 
 // VerdictKind is how a job ended for one owner.
@@ -129,6 +158,7 @@ const (
 	Cancelled
 	Expired
 	Released
+	Skipped
 )
 
 // Verdict is an owner's one decision on a job. It never changes.
@@ -137,81 +167,54 @@ type Verdict struct {
 	Attempt  Name   // the winner's, if Kind is Accepted, or the last one's
 	Executor string // node id of the winner
 	Result   *Result
-	Reason   string    // for people
-	Heir     Ownership // the next owner, if Kind is Released
+	Reason   string     // for people
+	Inputs   [][32]byte // digests of the predecessors' results it rests on, in the order of Spec.After
+	Adopted  Ownership  // whose provisional verdict this was; zero: the owner's own decision
+	Heir     Ownership  // the next owner, if Kind is Released
 	HeirNode string
 	At       vclock.Hybrid
 }
 
-// State is where a job stands, derived from its tenures.
-type State string
+// digest returns that of the verdict's result, zero if it has none.
+func (v *Verdict) digest() (d [32]byte) {
+	if v.Result != nil {
+		d = v.Result.Digest
+	}
+	return d
+}
 
-// The states of section 8 of the design that this package can reach.
+// same says that two verdicts are no conflict: they tell a client the same.
+func (v *Verdict) same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() == w.digest() }
+
+// New returns a job just submitted to owner, who runs on node. At the broker that the job's id names, owner is first; any other takes the
+// job as a takeover, with T=1.
+func New(id ID, spec *Spec, owner, first Ownership, node string, at vclock.Hybrid) Job {
+	t := Tenure{Owner: owner, Node: node, Rev: 1, Spec: spec.Sum(), Waiting: notPlaced}
+	if len(spec.After) > 0 {
+		t.Waiting = notAsked
+	}
+	return Job{ID: id, Spec: spec, Created: at, First: first, Tenures: []Tenure{t}}
+}
+
+// What people read before the first event.
 const (
-	StateQueued    State = "queued"
-	StateRunning   State = "running"
-	StateAccepted  State = "accepted"
-	StateFailed    State = "failed"
-	StateCancelled State = "cancelled"
-	StateExpired   State = "expired"
+	notPlaced = "not placed yet"
+	notAsked  = "waits for its predecessors"
 )
 
-// Terminal says whether a job in this state is over.
-func (s State) Terminal() bool { return s != StateQueued && s != StateRunning }
-
-// New returns a job just submitted to owner, who runs on node.
-func New(id ID, spec *Spec, owner Ownership, node string, at vclock.Hybrid) Job {
-	return Job{ID: id, Spec: spec, Created: at, Tenures: []Tenure{{Owner: owner, Node: node, Rev: 1, Waiting: "not placed yet"}}}
+// End returns j with its retention over.
+func (j Job) End() Job {
+	j.Ended = true
+	return j
 }
 
-// Current returns the tenure at the end of the chain of releases: the one whose verdict counts. Takeovers are not part of that chain.
-func (j Job) Current() Tenure {
-	t := j.Tenures[0]
-	for t.Verdict != nil && t.Verdict.Kind == Released {
-		i := j.index(t.Verdict.Heir)
-		if i < 0 {
-			return Tenure{Owner: t.Verdict.Heir, Node: t.Verdict.HeirNode, Waiting: "handed over, the new owner has not begun"}
-		}
-		t = j.Tenures[i]
-	}
-	return t
-}
-
-// Succeed returns j with the tenure of the broker that the last release names, and whether that is heir and had not begun yet. The record
-// makes the owner, not a message.
-func (j Job) Succeed(journal, node string) (Job, bool) {
-	t := j.Current()
-	if t.Rev != 0 || t.Owner.Journal != journal || t.Node != node {
+// AskCancel returns j with the wish to cancel it, and whether that is new. Any broker may write it; only owners make it a verdict.
+func (j Job) AskCancel(by string, at vclock.Hybrid) (Job, bool) {
+	if j.Cancel != nil || j.State().Terminal() {
 		return j, false
 	}
-	t.Rev, t.Waiting = 1, "not placed yet"
-	i, _ := slices.BinarySearchFunc(j.Tenures, t.Owner, func(t Tenure, o Ownership) int { return t.Owner.Compare(o) })
-	j.Tenures = slices.Insert(slices.Clone(j.Tenures), i, t)
+	j.Cancel = &CancelRequest{By: by, At: at}
 	return j, true
-}
-
-// State tells where the job stands.
-func (j Job) State() State { return j.Current().state() }
-
-func (t Tenure) state() State {
-	if t.Verdict == nil {
-		if slices.ContainsFunc(t.Attempts, func(a Attempt) bool { return a.State.Live() }) {
-			return StateRunning
-		}
-		return StateQueued
-	}
-	switch t.Verdict.Kind {
-	case Accepted:
-		return StateAccepted
-	case FailedVerdict:
-		return StateFailed
-	case Cancelled:
-		return StateCancelled
-	case Expired:
-		return StateExpired
-	case Released:
-	}
-	return StateQueued
 }
 
 // Live returns the attempts under way.
@@ -225,6 +228,23 @@ func (t Tenure) Live() []Attempt {
 	return live
 }
 
+// live counts the attempts under way.
+func (t *Tenure) live() int {
+	n := 0
+	for i := range t.Attempts {
+		if t.Attempts[i].State.Live() {
+			n++
+		}
+	}
+	return n
+}
+
+// attempt returns the index of the attempt of that name, -1 if it is not listed.
+func (t *Tenure) attempt(n Name) int {
+	return slices.IndexFunc(t.Attempts, func(a Attempt) bool { return a.Name == n })
+}
+
+// index returns where the tenure of o is, -1 if it has not begun.
 func (j Job) index(o Ownership) int {
 	i, ok := slices.BinarySearchFunc(j.Tenures, o, func(t Tenure, o Ownership) int { return t.Owner.Compare(o) })
 	if !ok {
@@ -233,8 +253,26 @@ func (j Job) index(o Ownership) int {
 	return i
 }
 
+// tenure returns that of o, nil if it has not begun.
+func (j Job) tenure(o Ownership) *Tenure {
+	if i := j.index(o); i >= 0 {
+		return &j.Tenures[i]
+	}
+	return nil
+}
+
+// lookup returns the attempt of that name as any of the tenures lists it.
+func (j Job) lookup(n Name) (Attempt, bool) {
+	for i := range j.Tenures {
+		if k := j.Tenures[i].attempt(n); k >= 0 {
+			return j.Tenures[i].Attempts[k], true
+		}
+	}
+	return Attempt{}, false
+}
+
 // Knows says whether the record lists an attempt of that name.
 func (j Job) Knows(n Name) bool {
-	i := j.index(n.Owner)
-	return i >= 0 && slices.ContainsFunc(j.Tenures[i].Attempts, func(a Attempt) bool { return a.Name == n })
+	_, ok := j.lookup(n)
+	return ok
 }

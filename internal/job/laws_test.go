@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -20,7 +21,7 @@ func events(executor, n int) *rapid.Generator[Event] {
 			Declined{Attempt: a, Reason: "full", At: at(3)},
 			Finished{Attempt: a, Executor: e, Signed: rapid.Bool().Draw(t, "signed"), Result: r, At: at(4)},
 			ExecutorLost{Executor: e, Lease: lease, Reason: "silent", At: at(5)},
-			Reported{Executor: e, Lease: lease, Running: []Name{a}, At: at(6)},
+			Reported{Executor: e, Lease: lease, Running: []Held{{Name: a}}, At: at(6)},
 			CancelAsked{By: "c", At: at(7)},
 			RetryDue{},
 			Unplaceable{Reason: "full"},
@@ -44,7 +45,7 @@ func TestJobKeepsItsPromises(t *testing.T) {
 			}
 			j = next
 			tenure := j.Current()
-			if verdict != nil && *tenure.Verdict != *verdict {
+			if verdict != nil && !reflect.DeepEqual(tenure.Verdict, verdict) {
 				t.Fatalf("verdict changed from %+v to %+v on %#v", *verdict, *tenure.Verdict, ev)
 			}
 			verdict = tenure.Verdict

@@ -1,27 +1,40 @@
 package job
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
-// Merge returns the join of two versions of one job: every tenure in its newest revision and the earliest wish to cancel.
+// Merge returns the join of two versions of one job: every tenure in its newest revision, the spec that counts, and the earliest wish to cancel.
 // It is commutative, associative and idempotent.
 func (j Job) Merge(o Job) Job {
 	m := j
-	m.Spec, m.Created = firstSpec(j, o)
-	m.Cancel = firstCancel(j.Cancel, o.Cancel)
 	m.Tenures = mergeTenures(j.Tenures, o.Tenures)
+	m.Spec = m.specOf(j, o)
+	m.Created = earliest(j.Created, o.Created)
+	m.Cancel = firstCancel(j.Cancel, o.Cancel)
+	m.Ended = j.Ended || o.Ended
+	if o.First.Compare(j.First) < 0 {
+		m.First = o.First // never happens: both follow from the id
+	}
 	return m
 }
 
-// firstSpec keeps the spec of the first owner: only with a client that sends two jobs under one id do they differ.
-func firstSpec(a, b Job) (*Spec, vclock.Hybrid) {
-	if a.Spec == nil || (b.Spec != nil && b.Tenures[0].Owner.Compare(a.Tenures[0].Owner) < 0) {
-		return b.Spec, b.Created
+// specOf returns the spec that counts for m, which a and b became: only with a client that sent two jobs under one id do theirs differ.
+func (m Job) specOf(a, b Job) *Spec {
+	if a.Spec == b.Spec || a.sum() == m.sum() {
+		return a.Spec
 	}
-	return a.Spec, a.Created
+	return b.Spec
+}
+
+func earliest(a, b vclock.Hybrid) vclock.Hybrid {
+	if b.Compare(a) < 0 {
+		return b
+	}
+	return a
 }
 
 func firstCancel(a, b *CancelRequest) *CancelRequest {
@@ -52,9 +65,19 @@ func mergeTenures(a, b []Tenure) []Tenure {
 	return slices.Concat(out, a, b)
 }
 
-// newer picks between two versions of one tenure. A tenure has one writer, so equal revisions are equal tenures.
+// newer picks between two versions of one tenure. A tenure has one writer, so equal revisions are equal tenures, unless a disk was rolled back:
+// then all still pick the same, and no verdict is lost to none.
 func newer(a, b Tenure) Tenure {
-	if b.Rev > a.Rev {
+	switch {
+	case a.Rev != b.Rev:
+		if b.Rev > a.Rev {
+			return b
+		}
+	case (a.Verdict != nil) != (b.Verdict != nil):
+		if b.Verdict != nil {
+			return b
+		}
+	case bytes.Compare(appendTenure(nil, b), appendTenure(nil, a)) > 0:
 		return b
 	}
 	return a

@@ -21,7 +21,29 @@ type Spec struct {
 	QueueTimeout time.Duration // 0: waits for ever
 	Deadline     time.Duration // from submission to the end, 0: none
 	Retention    time.Duration // how long a finished job is kept; 0: until its client was told
+
+	Quorum    uint8        // executors of different parties that must agree on the result; 0 is 1
+	Speculate bool         // an attempt that is slower than its like gets a backup
+	Array     string       // names the jobs that are alike: those of one array
+	After     []Dependency // jobs that come first
+	Emergency string       // the type of emergency that the job belongs to, "" for none
 }
+
+// Dependency makes a job wait for another.
+type Dependency struct {
+	Job       ID
+	OnFailure OnFailure
+}
+
+// OnFailure says what becomes of a job whose predecessor did not succeed.
+type OnFailure uint8
+
+// The rules for failed predecessors.
+const (
+	FailJob OnFailure = iota
+	SkipJob
+	RunAnyway
+)
 
 // Blob names bytes by their SHA-256. Small ones may travel inline.
 type Blob struct {

@@ -36,7 +36,7 @@ func rows() []row {
 		{"Finished, sandbox crashed", finished(1, "e1", result(Crashed, 0))},
 		{"Finished, unknown attempt", finished(9, "e9", good)},
 		{"ExecutorLost", lostE1},
-		{"Reported, runs it", Reported{Executor: "e1", Lease: 2, Running: []Name{attempt(1)}, At: at(6)}},
+		{"Reported, runs it", Reported{Executor: "e1", Lease: 2, Running: []Held{{Name: attempt(1)}}, At: at(6)}},
 		{"Reported, knows nothing", Reported{Executor: "e1", Lease: 2, At: at(6)}},
 		{"HandedOver", HandedOver{Heir: heir, Node: "b2", At: at(6)}},
 		{"CancelAsked", CancelAsked{By: "c", At: at(7)}},

@@ -16,6 +16,8 @@ const (
 	maxIDLength = 128
 	maxItems    = 1024 // arguments, variables, files, outputs: each
 	maxText     = 64 << 10
+	maxQuorum   = 9
+	maxAfter    = 256
 )
 
 // Valid says whether id can name a job.
@@ -28,8 +30,16 @@ func (id ID) Valid() error {
 
 // FirstAsked returns the node id of the broker that was first asked to take the job.
 func (id ID) FirstAsked() string {
-	_, broker, _ := strings.Cut(string(id), "-")
-	return broker
+	_, rest, _ := strings.Cut(string(id), "-")
+	node, _, _ := strings.Cut(rest, "-")
+	return node
+}
+
+// FirstJournal returns the journal of the broker that was first asked, "" if the id does not say: the first one it ever had.
+func (id ID) FirstJournal() string {
+	_, rest, _ := strings.Cut(string(id), "-")
+	_, journal, _ := strings.Cut(rest, "-")
+	return journal
 }
 
 func notInID(r rune) bool {
@@ -49,7 +59,27 @@ func (s *Spec) Valid() error {
 			return fmt.Errorf("%d %s: at most %d are allowed: %w", n, what, maxItems, ErrInvalid)
 		}
 	}
-	return errors.Join(s.validTexts(), s.validPaths())
+	return errors.Join(s.validTexts(), s.validPaths(), s.validRules())
+}
+
+func (s *Spec) validRules() error {
+	if s.Quorum > maxQuorum {
+		return fmt.Errorf("quorum %d: at most %d are allowed: %w", s.Quorum, maxQuorum, ErrInvalid)
+	}
+	if len(s.After) > maxAfter {
+		return fmt.Errorf("%d predecessors: at most %d are allowed: %w", len(s.After), maxAfter, ErrInvalid)
+	}
+	seen := map[ID]bool{}
+	for _, d := range s.After {
+		if err := d.Job.Valid(); err != nil {
+			return fmt.Errorf("predecessor: %w", err)
+		}
+		if seen[d.Job] || d.OnFailure > RunAnyway {
+			return fmt.Errorf("predecessor %s: name it once, with fail, skip or run: %w", d.Job, ErrInvalid)
+		}
+		seen[d.Job] = true
+	}
+	return nil
 }
 
 func (s *Spec) validTexts() error {
@@ -58,7 +88,7 @@ func (s *Spec) validTexts() error {
 			return fmt.Errorf("environment variable %.40q is not of the form KEY=VALUE: %w", e, ErrInvalid)
 		}
 	}
-	total := len(s.Name)
+	total := len(s.Name) + len(s.Array) + len(s.Emergency)
 	for _, a := range slices.Concat(s.Args, s.Env) {
 		if strings.ContainsRune(a, 0) {
 			return fmt.Errorf("argument %.40q has a zero byte: %w", a, ErrInvalid)
@@ -66,7 +96,7 @@ func (s *Spec) validTexts() error {
 		total += len(a)
 	}
 	if total > maxText {
-		return fmt.Errorf("arguments and environment have %d bytes, at most %d are allowed; use a file: %w", total, maxText, ErrInvalid)
+		return fmt.Errorf("names, arguments and environment have %d bytes, at most %d are allowed; use a file: %w", total, maxText, ErrInvalid)
 	}
 	return nil
 }

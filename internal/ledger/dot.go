@@ -2,8 +2,6 @@ package ledger
 
 import (
 	"cmp"
-	"hash/fnv"
-	"slices"
 
 	"github.com/urbancompute/ucp/internal/canon"
 )
@@ -35,82 +33,16 @@ type Dot struct {
 	Seq uint64
 }
 
-// Vector says, per origin, up to which seq no write is missing. The zero value knows nothing. Treat it as immutable.
-type Vector struct{ dots []Dot } // sorted by origin, one an origin
-
-// Seq returns the greatest seq of o that v covers, 0 for none.
-func (v Vector) Seq(o Origin) uint64 {
-	if i, ok := v.find(o); ok {
-		return v.dots[i].Seq
-	}
-	return 0
+func (d Dot) compare(e Dot) int {
+	return cmp.Or(d.Origin.Compare(e.Origin), cmp.Compare(d.Seq, e.Seq))
 }
 
-// Covers says whether v includes d.
-func (v Vector) Covers(d Dot) bool { return d.Seq <= v.Seq(d.Origin) }
-
-// CoversAll says whether v includes all of w.
-func (v Vector) CoversAll(w Vector) bool {
-	return !slices.ContainsFunc(w.dots, func(d Dot) bool { return !v.Covers(d) })
+func appendOrigin(b []byte, o Origin) []byte {
+	return canon.AppendUint(canon.AppendUint(canon.AppendString(b, o.Journal), o.Incarnation), o.Lane)
 }
 
-// With returns v with everything of d's origin up to d.
-func (v Vector) With(d Dot) Vector {
-	i, ok := v.find(d.Origin)
-	switch {
-	case ok && v.dots[i].Seq >= d.Seq:
-		return v
-	case ok:
-		dots := slices.Clone(v.dots)
-		dots[i].Seq = d.Seq
-		return Vector{dots}
-	}
-	return Vector{slices.Insert(slices.Clone(v.dots), i, d)}
-}
+func readOrigin(r *canon.Reader) Origin { return Origin{r.String(), r.Uint64(), Lane(r.Byte())} }
 
-// Merge returns what v or w covers.
-func (v Vector) Merge(w Vector) Vector {
-	for _, d := range w.dots {
-		v = v.With(d)
-	}
-	return v
-}
+func appendDot(b []byte, d Dot) []byte { return canon.AppendUint(appendOrigin(b, d.Origin), d.Seq) }
 
-// Dots returns the last covered dot of each origin, sorted. Do not change it.
-func (v Vector) Dots() []Dot { return v.dots }
-
-func (v Vector) find(o Origin) (int, bool) {
-	return slices.BinarySearchFunc(v.dots, o, func(d Dot, o Origin) int { return d.Origin.Compare(o) })
-}
-
-// Append appends the canonical encoding of v to b.
-func (v Vector) Append(b []byte) []byte { return canon.AppendList(b, v.dots, appendDot) }
-
-// Hash returns a 64-bit digest: equal vectors have equal ones.
-func (v Vector) Hash() uint64 {
-	h := fnv.New64a()
-	_, _ = h.Write(v.Append(nil)) // a hash never fails
-	return h.Sum64()
-}
-
-// DecodeVector returns the vector whose canonical encoding is b.
-func DecodeVector(b []byte) (Vector, error) {
-	r := canon.NewReader(b)
-	v := Vector{canon.List(r, readDot)}
-	if err := r.Err(); err != nil {
-		return Vector{}, err
-	}
-	if !slices.IsSortedFunc(v.dots, func(a, b Dot) int { return max(a.Origin.Compare(b.Origin), -1) }) {
-		return Vector{}, canon.ErrMalformed
-	}
-	return v, nil
-}
-
-func appendDot(b []byte, d Dot) []byte {
-	b = canon.AppendUint(canon.AppendString(b, d.Journal), d.Incarnation)
-	return canon.AppendUint(canon.AppendUint(b, d.Lane), d.Seq)
-}
-
-func readDot(r *canon.Reader) Dot {
-	return Dot{Origin{r.String(), r.Uint64(), Lane(r.Byte())}, r.Uint64()}
-}
+func readDot(r *canon.Reader) Dot { return Dot{readOrigin(r), r.Uint64()} }

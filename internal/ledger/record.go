@@ -3,7 +3,6 @@ package ledger
 import (
 	"cmp"
 	"fmt"
-	"slices"
 
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -12,23 +11,36 @@ import (
 // Kind is what a record is about.
 type Kind uint8
 
-// The kinds of records.
+// The kinds of records. New ones are added at the end.
 const (
 	Job Kind = iota + 1
 	Node
+	Broker
+	Forget
+	Horizon
 )
 
-// Key names a record.
+// Key names a record. A key that was forgotten is never written again.
 type Key struct {
 	Kind Kind
 	ID   string
 }
 
-// State is what a record says. Merge is commutative, associative and idempotent; equal states have equal encodings.
+func (k Key) compare(l Key) int { return cmp.Or(cmp.Compare(k.Kind, l.Kind), cmp.Compare(k.ID, l.ID)) }
+
+// State is what a record says. Merge is commutative, associative and idempotent; equal states have equal encodings. Treat it as immutable.
+//
+// A state may have a method Ended() bool that says whether nothing will be written to the record any more, so that it may be forgotten
+// once everybody knows; and a method Names() []Key that gives the records which its creation named: they travel before it, and enter the
+// urgent lane with it.
 type State interface {
 	Merge(State) State
 	Append([]byte) []byte
 }
+
+type ender interface{ Ended() bool }
+
+type namer interface{ Names() []Key }
 
 // Decoder turns the canonical encoding of a state of some kind back into the state.
 type Decoder func(Kind, []byte) (State, error)
@@ -58,7 +70,7 @@ func (r Record) Append(b []byte) []byte {
 	b = canon.AppendString(canon.AppendUint(b, r.Key.Kind), r.Key.ID)
 	b = appendDot(b, r.Created)
 	b = canon.AppendUint(canon.AppendUint(b, uint64(r.CreatedAt.Wall)), r.CreatedAt.Logical)
-	b = canon.AppendList(b, r.Writes.dots, appendDot)
+	b = r.Writes.Append(b)
 	return canon.AppendString(b, r.State.Append(nil))
 }
 
@@ -72,6 +84,9 @@ func DecodeRecord(b []byte, decode Decoder) (Record, error) {
 	if err := r.Err(); err != nil {
 		return Record{}, fmt.Errorf("ledger record: %w", err)
 	}
+	if err := rec.check(); err != nil {
+		return Record{}, err
+	}
 	var err error
 	if rec.State, err = decode(rec.Key.Kind, state); err != nil {
 		return Record{}, fmt.Errorf("ledger record %s: %w", rec.Key.ID, err)
@@ -79,13 +94,13 @@ func DecodeRecord(b []byte, decode Decoder) (Record, error) {
 	return rec, nil
 }
 
-func (d Dot) compare(e Dot) int {
-	return cmp.Or(d.Origin.Compare(e.Origin), cmp.Compare(d.Seq, e.Seq))
-}
-
-// sortByCreation puts records into the order in which they travel: by the hybrid time of their creation.
-func sortByCreation(recs []Record) {
-	slices.SortFunc(recs, func(a, b Record) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), a.Created.compare(b.Created))
-	})
+// check refuses what no replica writes, and what marks could not be computed from.
+func (r Record) check() error {
+	switch {
+	case vclock.Unpack(r.CreatedAt.Pack()) != r.CreatedAt:
+		return fmt.Errorf("ledger record %s: time of creation: %w", r.Key.ID, canon.ErrMalformed)
+	case r.Created.Seq == 0 || !r.Writes.wellFormed() || !r.Writes.Covers(r.Created):
+		return fmt.Errorf("ledger record %s: writes: %w", r.Key.ID, canon.ErrMalformed)
+	}
+	return nil
 }

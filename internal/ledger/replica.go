@@ -1,183 +1,235 @@
 package ledger
 
 import (
-	"cmp"
 	"iter"
-	"maps"
-	"slices"
 
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // Replica is one broker's copy of the ledger. It is a plain value with methods; its owner keeps it to one goroutine.
 type Replica struct {
-	self    Origin // the lane is set per write
-	records map[Key]Record
-	vector  Vector
-	logs    map[Origin]*log
+	self   Origin // the lane is set per write
+	table  table
+	lines  []line // by number of the origin
+	vector Vector // nil dots: to be built anew from lines
+
+	shelves map[Kind]*shelf
+	count   int
+	sums    [Ranges]uint64
+	root    uint64
+	scratch []byte
+	plans   uint32 // deltas planned so far
+
+	applied  Vector // the horizon up to which records were let go
+	behind   bool
+	ended    []*cell      // records that may be let go once the horizon is past them
+	passed   int          // so many of them the applied horizon is not past
+	awaited  map[Key]bool // lost records that peers are to bring again
+	outdated bool         // vector is to be built anew
 }
 
 // New returns an empty replica that writes as the given journal and incarnation.
 func New(journal string, incarnation uint64) *Replica {
 	return &Replica{
 		self:    Origin{Journal: journal, Incarnation: incarnation},
-		records: map[Key]Record{},
-		logs:    map[Origin]*log{},
+		table:   table{ids: map[Origin]uint32{}},
+		shelves: map[Kind]*shelf{},
+		awaited: map[Key]bool{},
 	}
+}
+
+// Rename makes the replica write as another journal or incarnation from now on. All it knows stays.
+func (r *Replica) Rename(journal string, incarnation uint64) {
+	r.self = Origin{Journal: journal, Incarnation: incarnation}
 }
 
 // Put writes state into the record of key, merging it with what is there, and returns the record. Now is the hybrid time of the write.
 func (r *Replica) Put(lane Lane, key Key, state State, now vclock.Hybrid) Record {
 	origin := r.self
 	origin.Lane = lane
-	d := Dot{origin, r.vector.Seq(origin) + 1}
-	rec := Record{Key: key, Created: d, CreatedAt: now, Writes: Vector{[]Dot{d}}, State: state}
-	if old, ok := r.records[key]; ok {
-		rec = old.Merge(rec)
+	id := r.origin(origin)
+	seq := r.lines[id].next()
+	r.outdated = true
+	v := &version{
+		id: key.ID, kind: key.Kind, state: state,
+		at: now.Pack(), creator: id, created: seq, writes: []mark{{seq, id}},
 	}
-	r.store(rec, []Dot{d})
-	r.vector = r.vector.With(d)
-	return rec
+	return r.store(v).record(r.table.names)
 }
 
-// Merge takes in a record from elsewhere and says whether it taught this replica anything. The vector is untouched: see Adopt.
-func (r *Replica) Merge(rec Record) (Record, bool) {
-	old, ok := r.records[rec.Key]
+// Outcome says what became of a record that came from elsewhere.
+type Outcome uint8
+
+// The outcomes.
+const (
+	Known   Outcome = iota // nothing in it was new
+	Taken                  // it taught this replica something
+	Refused                // it was forgotten here: its sender is to be told, see Forgotten
+)
+
+// Merge takes in a record from elsewhere, and returns what is here now. The vector is untouched: see TakeMarks.
+//
+// A record that is absent here although the applied horizon covers its creation was forgotten and is refused. With repair, for records that
+// the audit found lacking or different, it is taken, and states are merged whatever the writes say. Two brokers that find by audit that one
+// lacks what the other has must not repair but forget if the one that has it is behind and the other is not.
+func (r *Replica) Merge(rec Record, repair bool) (Record, Outcome) {
+	c := r.cell(rec.Key)
 	switch {
-	case ok && old.Writes.CoversAll(rec.Writes):
-		return old, false
-	case !ok && r.vector.CoversAll(rec.Writes):
-		return rec, false // forgotten here: every write in it was known once
-	case ok:
-		rec = old.Merge(rec)
-	}
-	r.store(rec, rec.Writes.dots)
-	return rec, true
-}
-
-// store replaces the record by a newer version of it and notes the writes that came with it.
-func (r *Replica) store(rec Record, writes []Dot) {
-	old := r.records[rec.Key]
-	r.records[rec.Key] = rec
-	for _, d := range writes {
-		l := r.log(d.Origin)
-		l.add(d.Seq, rec.Key)
-		if was := old.Writes.Seq(d.Origin); was != 0 && was != d.Seq {
-			l.stale++
-			r.compact(d.Origin)
+	case c == nil && !repair && !r.awaited[rec.Key] && r.applied.Covers(rec.Created):
+		r.hearOwn(Vector{}.With(rec.Created).Merge(rec.Writes))
+		return rec, Refused
+	case c == nil:
+		delete(r.awaited, rec.Key)
+		r.store(r.version(rec))
+	default:
+		v := r.version(rec)
+		if !repair && covers(c.version, v.writes) {
+			return c.version.record(r.table.names), Known
+		}
+		was := c.version.sum
+		v = r.store(v)
+		rec = v.record(r.table.names)
+		if v.sum == was {
+			return rec, Known
 		}
 	}
+	r.noticeHorizon(rec)
+	return rec, Taken
 }
 
-// Adopt takes over v as known. The caller must have merged every record that v covers and this replica lacked.
-func (r *Replica) Adopt(v Vector) { r.vector = r.vector.Merge(v) }
+// Restore takes in a record from this broker's own disk.
+func (r *Replica) Restore(rec Record) { r.store(r.version(rec)) }
 
-// Vector says what this replica knows.
-func (r *Replica) Vector() Vector { return r.vector }
+// version returns a record from elsewhere as it is kept here.
+func (r *Replica) version(rec Record) *version {
+	v := &version{id: rec.Key.ID, kind: rec.Key.Kind, state: rec.State, at: rec.CreatedAt.Pack(), created: rec.Created.Seq}
+	v.creator = r.origin(rec.Created.Origin)
+	v.writes = make([]mark, len(rec.Writes.dots))
+	for i, d := range rec.Writes.dots {
+		id := r.origin(d.Origin)
+		r.lines[id].hear(d.Seq)
+		v.writes[i] = mark{d.Seq, id}
+	}
+	return v
+}
+
+// origin returns the number of an origin.
+func (r *Replica) origin(o Origin) uint32 {
+	id, ok := r.table.lookup(o)
+	if !ok {
+		id = r.table.add(o)
+		r.lines = append(r.lines, line{})
+	}
+	return id
+}
+
+// store joins v with what is there of its record, notes the writes that are new and returns the join.
+func (r *Replica) store(v *version) *version {
+	c := r.cell(v.key())
+	if c == nil {
+		c = r.shelve(v)
+	}
+	old := c.version
+	if old != nil {
+		v = r.joined(old, v)
+		r.discount(old)
+	}
+	r.seal(v)
+	c.version = v
+	r.sum(v)
+	if v.ended && (old == nil || !old.ended) {
+		r.ended = append(r.ended, c)
+	}
+	for _, m := range v.writes {
+		r.noteWrite(c, old, m)
+	}
+	return v
+}
+
+// noteWrite lists a write of the record in c, unless it was listed for the old version.
+func (r *Replica) noteWrite(c *cell, old *version, m mark) {
+	was := uint64(0)
+	if old != nil {
+		was = old.seq(m.origin)
+	}
+	if was == m.seq {
+		return
+	}
+	l := &r.lines[m.origin].log
+	l.add(m.seq, c)
+	if was != 0 {
+		l.died(m.origin)
+	}
+}
+
+// joined returns the join of two versions of a record.
+func (r *Replica) joined(a, b *version) *version {
+	m := *a
+	names := r.table.names
+	if b.at < a.at || (b.at == a.at && Dot{names[b.creator], b.created}.compare(Dot{names[a.creator], a.created}) < 0) {
+		m.at, m.creator, m.created = b.at, b.creator, b.created
+	}
+	m.writes = r.table.join(a.writes, b.writes)
+	m.state = a.state.Merge(b.state)
+	return &m
+}
+
+// seal computes what is kept beside a version to spare computing it again.
+func (r *Replica) seal(v *version) {
+	b, state := v.encode(r.scratch[:0], r.table.names)
+	r.scratch = b
+	v.sum = sum64(0, b)
+	v.size = uint32(min(len(v.id)+state+perRecord+perWrite*len(v.writes), 1<<31)) //nolint:gosec // it is bounded
+	e, ok := v.state.(ender)
+	v.ended = ok && e.Ended()
+}
+
+// What the metadata of a record and of one of its writes take in a batch at most, nearly always.
+const (
+	perRecord = 16
+	perWrite  = 8
+)
 
 // Get returns the record of key.
 func (r *Replica) Get(key Key) (Record, bool) {
-	rec, ok := r.records[key]
-	return rec, ok
+	c := r.cell(key)
+	if c == nil {
+		return Record{}, false
+	}
+	return c.version.record(r.table.names), true
 }
 
 // Len returns the number of records.
-func (r *Replica) Len() int { return len(r.records) }
+func (r *Replica) Len() int { return r.count }
 
-// All yields every record of a kind, in no order.
+// All yields every record of a kind, in no order. The replica must not change meanwhile.
 func (r *Replica) All(kind Kind) iter.Seq[Record] {
 	return func(yield func(Record) bool) {
-		for k, rec := range r.records {
-			if k.Kind == kind && !yield(rec) {
-				return
-			}
-		}
-	}
-}
-
-// Forget drops the record of key. Its dots stay known, so it does not come back.
-func (r *Replica) Forget(key Key) {
-	rec, ok := r.records[key]
-	if !ok {
-		return
-	}
-	delete(r.records, key)
-	for _, d := range rec.Writes.dots {
-		r.log(d.Origin).stale++
-		r.compact(d.Origin)
-	}
-}
-
-// Delta returns the records with writes that since does not cover, each in its newest state, in the order of their creation.
-func (r *Replica) Delta(since Vector) []Record {
-	missing := map[Key]Record{}
-	for o, l := range r.logs {
-		for _, e := range l.after(since.Seq(o)) {
-			if rec, ok := r.records[e.key]; ok && rec.Writes.Seq(o) >= e.seq {
-				missing[e.key] = rec
-			}
-		}
-	}
-	recs := slices.Collect(maps.Values(missing))
-	sortByCreation(recs)
-	return recs
-}
-
-func (r *Replica) log(o Origin) *log {
-	l, ok := r.logs[o]
-	if !ok {
-		l = &log{}
-		r.logs[o] = l
-	}
-	return l
-}
-
-// compact drops the entries of a log that name writes overwritten or forgotten, once they are the larger part of it.
-func (r *Replica) compact(o Origin) {
-	l := r.logs[o]
-	if l.stale < minCompact || 2*l.stale < len(l.entries) {
-		return
-	}
-	l.stale = 0
-	l.entries = slices.DeleteFunc(l.entries, func(e entry) bool {
-		rec, ok := r.records[e.key]
-		return !ok || rec.Writes.Seq(o) != e.seq
-	})
-}
-
-// minCompact keeps small logs from being compacted again and again.
-const minCompact = 256
-
-// log lists the writes of one origin by seq, so that a delta costs what is missing and not what is there.
-type log struct {
-	entries []entry // sorted by seq
-	stale   int     // entries whose record was overwritten or forgotten since the last compaction, or more
-}
-
-type entry struct {
-	seq uint64
-	key Key
-}
-
-func (l *log) add(seq uint64, key Key) {
-	i := len(l.entries)
-	if i > 0 && l.entries[i-1].seq >= seq {
-		var found bool
-		if i, found = l.find(seq); found {
+		s := r.shelves[kind]
+		if s == nil {
 			return
 		}
+		for _, cells := range s {
+			for _, c := range cells {
+				if !yield(c.version.record(r.table.names)) {
+					return
+				}
+			}
+		}
 	}
-	l.entries = slices.Insert(l.entries, i, entry{seq, key})
 }
 
-func (l *log) after(seq uint64) []entry {
-	i, found := l.find(seq)
-	if found {
-		i++
+// Drop lets go of the record of key, which a peer that is not behind has forgotten. Its dots stay known.
+func (r *Replica) Drop(key Key) {
+	delete(r.awaited, key)
+	c := r.cell(key)
+	if c == nil {
+		return
 	}
-	return l.entries[i:]
-}
-
-func (l *log) find(seq uint64) (int, bool) {
-	return slices.BinarySearchFunc(l.entries, seq, func(e entry, seq uint64) int { return cmp.Compare(e.seq, seq) })
+	v := c.version
+	r.unshelve(v)
+	c.version = nil
+	for _, m := range v.writes {
+		r.lines[m.origin].log.died(m.origin)
+	}
 }

@@ -1,5 +1,3 @@
-// Package roster is what the ledger says about the nodes of a network: who they are, which broker is home to them, and whether they are
-// up. A [Node] is a join-semilattice: of two versions the one under the later lease counts, then the later one in hybrid time.
 package roster
 
 import (
@@ -36,6 +34,7 @@ type Node struct {
 	Slots   uint32
 	Labels  map[string]string
 	At      vclock.Hybrid
+	Life    uint64 // its incarnation: a greater one knows nothing of what ran before
 }
 
 // Merge returns the version that counts: by lease, time, home, and at last the encoding, so that the choice is the same everywhere.
@@ -63,7 +62,8 @@ func (n Node) Append(b []byte) []byte {
 	b = canon.AppendList(b, slices.Sorted(maps.Keys(n.Labels)), func(b []byte, k string) []byte {
 		return canon.AppendString(canon.AppendString(b, k), n.Labels[k])
 	})
-	return canon.AppendUint(canon.AppendUint(b, uint64(n.At.Wall)), n.At.Logical)
+	b = canon.AppendUint(canon.AppendUint(b, uint64(n.At.Wall)), n.At.Logical)
+	return canon.AppendUint(b, n.Life)
 }
 
 // Decode returns the node whose canonical encoding is b.
@@ -79,5 +79,6 @@ func Decode(b []byte) (Node, error) {
 		n.Labels[kv[0]] = kv[1]
 	}
 	n.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
+	n.Life = r.Uint64()
 	return n, r.Err()
 }

@@ -1,0 +1,136 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
+)
+
+// Forgetting (SYNC-8): what has ended is dropped by everybody once everybody knows that it has. Brokers say what they hold, and what all of them hold
+// becomes the horizon.
+
+// horizon is this broker's part in forgetting.
+type horizon struct {
+	ended  endedJobs
+	last   time.Time          // when this broker last said what it holds
+	silent map[string]silence // by journal: what a broker last said, and since when it says nothing new
+}
+
+type silence struct {
+	rev   uint64
+	since time.Time
+}
+
+// endedJobs are those that may be forgotten.
+type endedJobs map[ledger.Key]struct{}
+
+func (e *endedJobs) note(j job.Job, key ledger.Key) {
+	if !j.Ended {
+		return
+	}
+	if *e == nil {
+		*e = endedJobs{}
+	}
+	(*e)[key] = struct{}{}
+}
+
+// watchHorizon says what this broker holds while there is something to forget, and moves the horizon to what all hold.
+func (b *Broker) watchHorizon(ctx actor.Context, now time.Time) {
+	b.applyHorizon(ctx)
+	if len(b.horizon.ended) == 0 || now.Sub(b.horizon.last) < b.ForgetEvery {
+		return
+	}
+	b.horizon.last = now
+	members := b.keepers(now)
+	own, ok := b.census.Broker(b.journal)
+	if !ok || b.census.Forgotten(b.journal) {
+		return
+	}
+	if len(members) > 1 && !own.Known.CoversAll(b.replica.Vector()) && !b.knownEnough(own.Known) {
+		b.putBroker(ctx, own.Knowing(b.replica.Vector()))
+	}
+	b.moveHorizon(ctx, members)
+}
+
+// knownEnough says whether what was said covers everything that waits to be forgotten.
+func (b *Broker) knownEnough(known ledger.Vector) bool {
+	for key := range b.horizon.ended {
+		if rec, ok := b.replica.Get(key); ok && !known.CoversAll(rec.Writes) {
+			return false
+		}
+	}
+	return true
+}
+
+// keepers returns the members that were heard of within the time that brokers are waited for.
+func (b *Broker) keepers(now time.Time) []string {
+	var all []string
+	for _, m := range b.census.Members() {
+		r, _ := b.census.Broker(m)
+		s, ok := b.horizon.silent[m]
+		if !ok || s.rev != r.Rev || b.reaches(m) {
+			if b.horizon.silent == nil {
+				b.horizon.silent = map[string]silence{}
+			}
+			s = silence{r.Rev, now}
+			b.horizon.silent[m] = s
+		}
+		if now.Sub(s.since) < b.Keep {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// moveHorizon writes what all members said they hold, if it is this broker's turn and something can then be forgotten.
+func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
+	common := b.replica.Vector()
+	turn := true
+	for _, m := range members {
+		if m == b.journal {
+			continue
+		}
+		r, _ := b.census.Broker(m)
+		common = common.Meet(r.Known)
+		turn = turn && (m > b.journal || !b.reaches(m))
+	}
+	if !turn || !b.someEndedIn(common) {
+		return
+	}
+	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: b.hybrid()})
+	b.applyHorizon(ctx)
+}
+
+func (b *Broker) someEndedIn(v ledger.Vector) bool {
+	for key := range b.horizon.ended {
+		if rec, ok := b.replica.Get(key); ok && v.CoversAll(rec.Writes) {
+			return true
+		}
+	}
+	return false
+}
+
+// applyHorizon drops what the horizon lets go.
+func (b *Broker) applyHorizon(_ actor.Context) {
+	for _, key := range b.replica.ApplyHorizon() {
+		b.dropped(key)
+	}
+}
+
+// dropped forgets what this broker knew of a record.
+func (b *Broker) dropped(key ledger.Key) {
+	b.unsave(key)
+	delete(b.horizon.ended, key)
+	if key.Kind != ledger.Job {
+		return
+	}
+	id := job.ID(key.ID)
+	b.owners.drop(id)
+	b.queue.Remove(key.ID)
+	b.disarmQueued(id)
+	delete(b.inputs, id)
+	delete(b.holders.final, id)
+}

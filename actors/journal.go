@@ -1,0 +1,272 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/ledger"
+)
+
+// Journal is a broker's disk.
+type Journal interface {
+	// Load returns everything that is durable.
+	Load() (Saved, error)
+	// Write makes a batch durable and then calls done, from any goroutine. Batches become durable in the order written, each as a whole or not at
+	// all. An error that is ErrFull leaves the disk as it was: the batch may be written again. After any other error nothing is known of it.
+	Write(b Batch, done func(error))
+}
+
+// ErrFull says that a disk has no room for a batch.
+var ErrFull = errors.New("the disk is full")
+
+// Batch is what a broker writes down at once.
+type Batch struct {
+	Records []SavedRecord
+	Vector  []byte            // ledger.Vector; empty: unchanged
+	Meta    map[string][]byte // what else the broker must know after a start
+	Anew    bool              // whatever was written before is gone: a new journal begins
+}
+
+// SavedRecord is the canonical encoding of a record; none means that the record is forgotten.
+type SavedRecord struct {
+	Key   ledger.Key
+	Bytes []byte
+}
+
+// Saved is what a disk holds.
+type Saved struct {
+	Records []SavedRecord
+	Vector  []byte
+	Meta    map[string][]byte
+}
+
+func (b *Batch) empty() bool {
+	return len(b.Records) == 0 && len(b.Vector) == 0 && len(b.Meta) == 0 && !b.Anew
+}
+
+// add puts what o says behind what b says.
+func (b *Batch) add(o Batch) {
+	if o.Anew {
+		*b = Batch{Anew: true}
+	}
+	b.Records = append(b.Records, o.Records...)
+	if len(o.Vector) > 0 {
+		b.Vector = o.Vector
+	}
+	if b.Meta == nil {
+		b.Meta = map[string][]byte{}
+	}
+	maps.Copy(b.Meta, o.Meta)
+}
+
+// appendBatch asks the journal for a batch to be written; journaled says that it and all before it are on disk.
+type (
+	appendBatch struct {
+		batch Batch
+		upto  uint64
+	}
+	journaled struct {
+		upto uint64
+		full bool // no: the disk is full, and it is tried again
+	}
+	batchWritten struct{ err error }
+	tryAgain     struct{}
+)
+
+// fullPause is how long a full disk is left alone.
+const fullPause = time.Second
+
+// journaler is the broker's way to its disk: group commit. While one write is under way, what comes in is gathered into the next. The broker
+// supervises it; a disk that fails ends the node, for nobody can say what it still holds.
+type journaler struct {
+	*Node
+	disk    Journal
+	next    Batch
+	upto    uint64 // of next
+	writing Batch
+	wrote   uint64 // of writing
+	busy    bool
+	pause   Timer
+}
+
+func newJournaler(n *Node, disk Journal) *actor.Props {
+	return n.props(func() actor.Actor { return &journaler{Node: n, disk: disk} })
+}
+
+// Receive gathers batches and writes one at a time.
+func (j *journaler) Receive(ctx actor.Context) {
+	switch msg := ctx.Message().(type) {
+	case *appendBatch:
+		j.next.add(msg.batch)
+		j.upto = msg.upto
+		j.write(ctx)
+	case *batchWritten:
+		j.written(ctx, msg.err)
+	case *tryAgain:
+		j.send(ctx)
+	case *actor.Stopping:
+		if j.pause != nil {
+			j.pause.Stop()
+		}
+	}
+}
+
+func (j *journaler) write(ctx actor.Context) {
+	if j.busy || j.next.empty() {
+		return
+	}
+	j.busy, j.writing, j.wrote, j.next = true, j.next, j.upto, Batch{}
+	j.send(ctx)
+}
+
+func (j *journaler) send(ctx actor.Context) {
+	root, self := RootContext(ctx.ActorSystem(), j.Clock), ctx.Self()
+	j.disk.Write(j.writing, func(err error) { root.Send(self, &batchWritten{err}) })
+}
+
+func (j *journaler) written(ctx actor.Context, err error) {
+	switch {
+	case errors.Is(err, ErrFull):
+		ctx.Send(ctx.Parent(), &journaled{full: true})
+		root, self := RootContext(ctx.ActorSystem(), j.Clock), ctx.Self()
+		j.pause = j.after(fullPause, func() { root.Send(self, &tryAgain{}) })
+		return
+	case err != nil:
+		panic(fmt.Sprintf("the journal cannot be written: %v", err))
+	}
+	j.busy, j.writing = false, Batch{}
+	ctx.Send(ctx.Parent(), &journaled{upto: j.wrote})
+	j.write(ctx)
+}
+
+// What a broker keeps beside its records.
+const (
+	metaJournal = "journal" // its id
+	metaFirst   = "first"   // it is the first one of this node
+	metaKey     = "key"     // of the MAC of attempts
+	metaBehind  = "behind"  // others forgot while it was away
+	metaTime    = "time"    // a hybrid time that all it wrote is before
+)
+
+// heldBack is what must not leave before the writes up to at are on disk.
+type heldBack struct {
+	at uint64
+	do func()
+}
+
+// disk is the broker's side of its journal: what is not written yet, and what waits for it.
+type disk struct {
+	pid     *actor.PID // nil: everything is in memory
+	batch   Batch
+	moved   bool // the vector has changed since the last batch
+	written uint64
+	synced  uint64
+	waiting []heldBack
+	full    bool
+}
+
+func (d *disk) clean() bool { return d.batch.empty() && !d.moved }
+
+// save notes a record for the next batch.
+func (b *Broker) save(rec ledger.Record) {
+	if b.disk.pid != nil {
+		b.disk.batch.Records = append(b.disk.batch.Records, SavedRecord{rec.Key, rec.Append(nil)})
+		b.disk.moved = true
+	}
+}
+
+// unsave notes that a record is forgotten.
+func (b *Broker) unsave(key ledger.Key) {
+	if b.disk.pid != nil {
+		b.disk.batch.Records = append(b.disk.batch.Records, SavedRecord{Key: key})
+	}
+}
+
+func (b *Broker) saveMeta(name string, value []byte) {
+	if b.disk.pid == nil {
+		return
+	}
+	if b.disk.batch.Meta == nil {
+		b.disk.batch.Meta = map[string][]byte{}
+	}
+	b.disk.batch.Meta[name] = value
+}
+
+// flush hands what the message under way changed to the journal.
+func (b *Broker) flush(ctx actor.Context) {
+	d := &b.disk
+	if d.pid == nil || d.clean() {
+		return
+	}
+	d.batch.Vector = b.replica.Vector().Append(nil)
+	b.saveMeta(metaTime, canon.AppendUint(nil, b.hybrid().Pack()))
+	d.written++
+	ctx.Send(d.pid, &appendBatch{d.batch, d.written})
+	d.batch, d.moved = Batch{}, false
+}
+
+// hold does what depends on all that was written so far, once that is on disk: nothing leaves a broker before its fsync (SYNC-9). What is held
+// is done in order. What is told must be put together before: when it is let go, the ledger may hold later writes that are not on disk yet.
+func (b *Broker) hold(do func()) {
+	d := &b.disk
+	switch {
+	case d.pid == nil || (d.synced == d.written && d.clean()):
+		do()
+	case d.clean():
+		d.waiting = append(d.waiting, heldBack{d.written, do})
+	default:
+		d.waiting = append(d.waiting, heldBack{d.written + 1, do})
+	}
+}
+
+// reply answers the message under way once everything the answer may rest on is on disk.
+func (b *Broker) reply(ctx actor.Context, answer any) {
+	to := ctx.Sender()
+	b.hold(func() { ctx.Send(to, answer) })
+}
+
+// journaled goes on with what waited for the disk.
+func (b *Broker) journaled(msg *journaled) {
+	d := &b.disk
+	if d.full != msg.full {
+		d.full = msg.full
+		b.log.Warn("disk", "full", d.full)
+	}
+	if msg.full {
+		return
+	}
+	d.synced = msg.upto
+	for len(d.waiting) > 0 && d.waiting[0].at <= d.synced {
+		do := d.waiting[0].do
+		d.waiting = d.waiting[1:]
+		do()
+	}
+}
+
+// durable says whether this broker has a disk.
+func (b *Broker) durable() bool { return b.disk.pid != nil }
+
+// load fills the replica from what was saved.
+func load(replica *ledger.Replica, saved Saved) error {
+	for _, s := range saved.Records {
+		rec, err := ledger.DecodeRecord(s.Bytes, decodeState)
+		if err != nil {
+			return fmt.Errorf("journal: %w", err)
+		}
+		replica.Restore(rec)
+	}
+	if len(saved.Vector) == 0 {
+		return nil
+	}
+	v, err := ledger.DecodeVector(saved.Vector)
+	if err != nil {
+		return fmt.Errorf("journal: vector: %w", err)
+	}
+	replica.Adopt(v)
+	return nil
+}
