@@ -141,10 +141,7 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 func (s shown) onward() string {
 	who := s.client.Name + " by " + s.broker.Name
 	was := s.story.told[who]
-	now := told{winner(s.job) != nil, string(s.job.State()), s.job}
-	if was.job.ID != "" && string(was.job.Merge(s.job).Append(nil)) == string(was.job.Append(nil)) {
-		return "" // it was overtaken on its way, or comes twice
-	}
+	now := told{winner(s.job) != nil, string(s.job.State())}
 	if was.over && !now.over && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
 		return fmt.Sprintf("%s was told that job %s is %s, and later that it is %s", who, s.story.id, was.what, now.what)
 	}

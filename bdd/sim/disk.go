@@ -68,7 +68,7 @@ func (s *store) apply(b Batch) {
 func (d *Disk) Load() (Saved, error) {
 	saved := Saved{Vector: d.durable.vector, Meta: maps.Clone(d.durable.meta)}
 	for k, b := range d.durable.records {
-		saved.Records = append(saved.Records, SavedRecord{k, b})
+		saved.Records = append(saved.Records, SavedRecord{Key: k, Bytes: b})
 	}
 	slices.SortFunc(saved.Records, func(a, b SavedRecord) int {
 		return cmp.Or(cmp.Compare(a.Key.Kind, b.Key.Kind), cmp.Compare(a.Key.ID, b.Key.ID))

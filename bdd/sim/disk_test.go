@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/bdd/sim"
 	"github.com/urbancompute/ucp/internal/ledger"
 )
@@ -102,7 +103,7 @@ var _ = Describe("A disk", func() {
 		w.FullDisk("b1", true)
 		d.Write(batch("x", "1"), func(e error) { err = e })
 		w.Run(10 * time.Millisecond)
-		Expect(errors.Is(err, sim.ErrFull)).To(BeTrue())
+		Expect(errors.Is(err, actors.ErrFull)).To(BeTrue())
 		Expect(held()).To(BeEmpty())
 	})
 
