@@ -57,7 +57,7 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 // slotRequest holds a slot for a peer's job, if there is one that no job of ours waits for. Silence is the answer if not: it is asked again.
 func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	id := job.ID(msg.GetJob())
-	if j, ok := b.job(id); ok && owned(j, b.journal) {
+	if j, ok := b.job(id); ok && b.acts(j) {
 		return // it is here already
 	}
 	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}

@@ -128,7 +128,7 @@ func checkL3(c *Chronicle, f fact) string {
 
 // askReplanned asks the broker of a deployment for its job, if nothing happened to that broker since.
 func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration) {
-	if d.broker.disturbed >= since || owner.paused {
+	if d.broker.disturbed >= since || owner.paused || d.broker.Disk.harmed > 0 { // a broker reborn does not speak for its old journal
 		return
 	}
 	c.w.inspect(d.broker, &messages.JobRequest{Job: string(d.name.Job)}, func(answer any) {

@@ -79,12 +79,16 @@ func compareHeirs(id ID, a, b string) int {
 }
 
 // Owners returns who may act for the job, in the order in which they do: the authority, then the ends of the takers' chains. Takers of another
-// spec than the one that counts are none.
+// spec than the one that counts are none, nor are those who made their one verdict on an input that was superseded.
 func (j Job) Owners() []Ownership {
-	end, _ := j.Authority()
+	end, auth := j.Authority()
 	owners := []Ownership{end}
 	for i := range j.Tenures {
-		if t := &j.Tenures[i]; t.Owner.T > 0 && t.Spec == j.sum() {
+		t := &j.Tenures[i]
+		if t.Owner.T == 0 || t.Spec != j.sum() || t.released() && j.tenure(t.Verdict.Heir) != nil {
+			continue
+		}
+		if t.Verdict == nil || !auth.refutes(t.Verdict.Inputs) {
 			owners = with(owners, j.end(t.Owner))
 		}
 	}

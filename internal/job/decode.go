@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -27,12 +28,14 @@ func Decode(b []byte) (Job, error) {
 	if v := r.Byte(); v != version {
 		return Job{}, fmt.Errorf("job record of format %d, this program knows %d: %w", v, version, canon.ErrMalformed)
 	}
-	j := Job{ID: ID(r.String()), Spec: readSpec(r), Created: readTime(r), First: readOwner(r), Ended: r.Bool()}
+	j := Job{ID: ID(r.String())}
+	spec, err := readSpec(r)
+	j.Spec, j.Created, j.First, j.Ended = spec, readTime(r), readOwner(r), r.Bool()
 	if r.Bool() {
 		j.Cancel = &CancelRequest{By: r.String(), At: readTime(r)}
 	}
 	j.Tenures = canon.List(r, readTenure)
-	if err := r.Err(); err != nil {
+	if err := cmp.Or(r.Err(), err); err != nil {
 		return Job{}, fmt.Errorf("job record: %w", err)
 	}
 	return j, j.valid()
@@ -58,8 +61,8 @@ func (j Job) valid() error {
 // DecodeSpec returns the spec whose canonical encoding is b.
 func DecodeSpec(b []byte) (*Spec, error) {
 	r := canon.NewReader(b)
-	s := readSpec(r)
-	return s, r.Err()
+	s, err := readSpec(r)
+	return s, cmp.Or(r.Err(), err)
 }
 
 // DecodeResult returns the result whose canonical encoding is b, after checking its digest.
@@ -75,26 +78,37 @@ func DecodeResult(b []byte) (*Result, error) {
 	return res, nil
 }
 
-func readSpec(r *canon.Reader) *Spec {
-	s := &Spec{Name: r.String(), Submitter: r.String(), Module: readBlob(r)}
+// readSpec returns an error of its own if the labels are out of order: the reader sees nothing wrong with that second encoding.
+func readSpec(r *canon.Reader) (s *Spec, err error) {
+	s = &Spec{Name: r.String(), Submitter: r.String(), Module: readBlob(r)}
 	s.Args = canon.List(r, (*canon.Reader).String)
 	s.Env = canon.List(r, (*canon.Reader).String)
 	s.Stdin, s.Streamed = readBlob(r), r.Bool()
 	s.Files = canon.List(r, readFile)
 	s.Outputs = canon.List(r, (*canon.Reader).String)
 	s.Limits = readLimits(r)
-	for _, kv := range canon.List(r, readPair) {
-		if s.Needs.Labels == nil {
-			s.Needs.Labels = map[string]string{}
-		}
-		s.Needs.Labels[kv[0]] = kv[1]
-	}
+	s.Needs.Labels, err = readLabels(r)
 	s.Needs.Memory, s.Priority, s.Retries = r.Uint64(), r.Byte(), r.Uint32()
 	s.QueueTimeout, s.Deadline, s.Retention = r.Duration(), r.Duration(), r.Duration()
 	s.Quorum, s.Speculate, s.Array = r.Byte(), r.Bool(), r.String()
 	s.After = canon.List(r, readDependency)
 	s.Emergency = r.String()
-	return s
+	return s, err
+}
+
+func readLabels(r *canon.Reader) (map[string]string, error) {
+	pairs := canon.List(r, readPair)
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	labels := make(map[string]string, len(pairs))
+	for i, kv := range pairs {
+		if i > 0 && pairs[i-1][0] >= kv[0] {
+			return nil, fmt.Errorf("label %.40q is out of order: %w", kv[0], canon.ErrMalformed)
+		}
+		labels[kv[0]] = kv[1]
+	}
+	return labels, nil
 }
 
 func readDependency(r *canon.Reader) Dependency {

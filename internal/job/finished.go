@@ -208,7 +208,7 @@ const (
 
 // backoff doubles with each failure, up to maxBackoff, less up to a half of jitter that is a function of the job's id.
 func backoff(id ID, failures int) time.Duration {
-	d := min(firstBackoff<<min(failures-1, 10), maxBackoff)
+	d := min(firstBackoff<<max(0, min(failures-1, 10)), maxBackoff)
 	h := fnv.New64a()
 	_, _ = fmt.Fprintf(h, "%s %d", id, failures) // a hash never fails
 	return d - time.Duration(h.Sum64()%uint64(d/2))

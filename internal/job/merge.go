@@ -12,7 +12,7 @@ import (
 func (j Job) Merge(o Job) Job {
 	m := j
 	m.Tenures = mergeTenures(j.Tenures, o.Tenures)
-	m.Spec = m.specOf(j, o)
+	m.Spec = m.choose(j, o)
 	m.Created = earliest(j.Created, o.Created)
 	m.Cancel = firstCancel(j.Cancel, o.Cancel)
 	m.Ended = j.Ended || o.Ended
@@ -22,9 +22,9 @@ func (j Job) Merge(o Job) Job {
 	return m
 }
 
-// specOf returns the spec that counts for m, which a and b became: only with a client that sent two jobs under one id do theirs differ.
-func (m Job) specOf(a, b Job) *Spec {
-	if a.Spec == b.Spec || a.sum() == m.sum() {
+// choose returns the spec that counts for j, which a and b became: only with a client that sent two jobs under one id do theirs differ.
+func (j Job) choose(a, b Job) *Spec {
+	if a.Spec == b.Spec || a.sum() == j.sum() {
 		return a.Spec
 	}
 	return b.Spec

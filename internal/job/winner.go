@@ -9,7 +9,7 @@ import (
 func (j Job) Decided() (*Verdict, Ownership) {
 	end, t := j.Authority()
 	if t == nil || t.Verdict == nil || t.Verdict.Kind == Released {
-		return nil, end
+		return nil, Ownership{}
 	}
 	return t.Verdict, end
 }

@@ -166,8 +166,14 @@ var deflaters = sync.Pool{New: func() any {
 	return w
 }}
 
+// worthPacking is the size from which on data is deflated. To set up a compressor costs more than a small push saves.
+const worthPacking = 4 << 10
+
 // appendPacked appends data, deflated if that makes it smaller.
 func appendPacked(b, data []byte) []byte {
+	if len(data) < worthPacking {
+		return append(canon.AppendUint(b, 2*uint64(len(data))), data...)
+	}
 	var out bytes.Buffer
 	w := deflaters.Get().(*flate.Writer) //nolint:errcheck // nothing else is in the pool
 	defer deflaters.Put(w)

@@ -70,12 +70,12 @@ const (
 // Merge takes in a record from elsewhere, and returns what is here now. The vector is untouched: see TakeMarks.
 //
 // A record that is absent here although the applied horizon covers its creation was forgotten and is refused. With repair, for records that
-// the audit found lacking or different, it is taken, and states are merged whatever the writes say. Two brokers that find by audit that one
-// lacks what the other has must not repair but forget if the one that has it is behind and the other is not.
+// the audit found lacking or different, it is taken unless it has ended, and states are merged whatever the writes say. What one that is
+// behind holds is no repair for one that is not.
 func (r *Replica) Merge(rec Record, repair bool) (Record, Outcome) {
 	c := r.cell(rec.Key)
 	switch {
-	case c == nil && !repair && !r.awaited[rec.Key] && r.applied.Covers(rec.Created):
+	case c == nil && r.forgot(rec, repair || r.awaited[rec.Key]):
 		r.hearOwn(Vector{}.With(rec.Created).Merge(rec.Writes))
 		return rec, Refused
 	case c == nil:
@@ -95,6 +95,16 @@ func (r *Replica) Merge(rec Record, repair bool) (Record, Outcome) {
 	}
 	r.noticeHorizon(rec)
 	return rec, Taken
+}
+
+// forgot says whether a record that is not here was forgotten. By its writes it could as well have been lost; but what has ended nobody needs.
+func (r *Replica) forgot(rec Record, lost bool) bool {
+	return r.applied.Covers(rec.Created) && (!lost || hasEnded(rec.State))
+}
+
+func hasEnded(s State) bool {
+	e, ok := s.(ender)
+	return ok && e.Ended()
 }
 
 // Restore takes in a record from this broker's own disk.
@@ -180,8 +190,7 @@ func (r *Replica) seal(v *version) {
 	r.scratch = b
 	v.sum = sum64(0, b)
 	v.size = uint32(min(len(v.id)+state+perRecord+perWrite*len(v.writes), 1<<31)) //nolint:gosec // it is bounded
-	e, ok := v.state.(ender)
-	v.ended = ok && e.Ended()
+	v.ended = hasEnded(v.state)
 }
 
 // What the metadata of a record and of one of its writes take in a batch at most, nearly always.
