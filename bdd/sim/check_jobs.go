@@ -21,11 +21,18 @@ func checkS8(c *Chronicle, f fact) string {
 	if len(d.story.attempts) > 1 {
 		c.w.Rare.add("a job was deployed again")
 	}
-	allowed := maxAttempts + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	allowed := maxAttempts*int(max(d.story.quorum(), 1)) + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
 	if n := len(d.story.attempts); n > allowed {
 		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
 	}
 	return ""
+}
+
+func (s *story) quorum() uint8 {
+	if s.spec == nil {
+		return 1
+	}
+	return s.spec.Quorum
 }
 
 // checkL1 looks at rest for jobs that neither run nor say why not.
@@ -117,7 +124,7 @@ func checkL3(c *Chronicle, f fact) string {
 	within := b.LeaseTimeout + b.Reconnect + 1500*time.Millisecond
 	for _, s := range c.order {
 		for _, d := range s.deployed {
-			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() {
+			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() && d.broker.disturbed < d.at {
 				owner := d.broker.life
 				c.w.plan(owner, within, func() { c.askReplanned(d, owner, c.w.now-within) })
 			}

@@ -34,8 +34,29 @@ func checkS3(c *Chronicle, f fact) string {
 	switch {
 	case was == nil:
 		s.story.final = &now
+		return c.onDisks(s, now.what)
 	case was.what != now.what && c.certain():
 		return fmt.Sprintf("job %s was final with %s (told %s) and is final with %s (told %s)", s.story.id, was.what, was.who, now.what, now.who)
+	}
+	return ""
+}
+
+// onDisks says what is wrong if an end is called final that too few disks hold.
+func (c *Chronicle) onDisks(s shown, what string) string {
+	need, on := 2, 0
+	if _, t := s.job.Authority(); t != nil && t.Single {
+		need = 1
+	}
+	for _, n := range c.w.nodes {
+		if n.Disk == nil {
+			continue
+		}
+		if j, ok := jobOf(n.Disk.record(s.story.id)); ok && outcomeOf(winner(j)) == what {
+			on++
+		}
+	}
+	if on < need && c.losses == 0 {
+		return fmt.Sprintf("%s calls the end of job %s final, which %d disks hold of %d", s.broker.Name, s.story.id, on, need)
 	}
 	return ""
 }
@@ -103,11 +124,9 @@ func checkS9(c *Chronicle, f fact) string {
 		}
 		return f.onward()
 	case wrote:
-		for _, r := range f.batch.Records {
-			if j, ok := jobOf(r); ok {
-				if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
-					return saw
-				}
+		for _, j := range f.jobs {
+			if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
+				return saw
 			}
 		}
 	case atRest:

@@ -52,6 +52,7 @@ type (
 	wrote struct {
 		node  *Node
 		batch Batch
+		jobs  []job.Job // of the records in it
 	}
 	// harm: a disk lost something durable.
 	harm struct{ node *Node }

@@ -17,7 +17,8 @@ type Chronicle struct {
 	checkers   []checker
 	violations []Violation
 	stories    map[job.ID]*story
-	order      []*story // in the order of submission
+	relayed    map[relay]int // answers that a broker was asked to bring to an executor
+	order      []*story      // in the order of submission
 	results    map[run]bool
 	losses     int // brokers whose disks lost something, or that were given up alive
 }
@@ -80,9 +81,16 @@ type run struct {
 	digest   [32]byte
 }
 
+// relay is an answer to an executor's result that a broker is asked to bring.
+type relay struct {
+	by, to  *Node
+	attempt job.Name
+}
+
 // deployment is an attempt that was sent to an executor.
 type deployment struct {
 	name     job.Name
+	at       time.Duration
 	broker   *Node
 	executor *Node
 	life     *life // of the executor when it arrived
@@ -90,7 +98,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, relayed: map[relay]int{}, results: map[run]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -150,7 +158,11 @@ func anonymousHash(spec *job.Spec) [32]byte {
 func (c *Chronicle) sent(from, to *Node, p *parcel) {
 	switch m := messages.Unstamp(p.message).(type) {
 	case *messages.ResultAnswered:
-		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+		c.answers(from, to, m)
+	case *messages.Relay:
+		if a := m.GetAnswer(); a != nil && c.w.byID[m.GetExecutor()] != nil {
+			c.show(answered{from, c.w.byID[m.GetExecutor()], messages.AttemptFromWire(a.GetAttempt()), a})
+		}
 	case *messages.Heartbeat:
 		from.home = to
 	case *messages.JobSubmitted:
@@ -165,6 +177,16 @@ func (c *Chronicle) sent(from, to *Node, p *parcel) {
 		c.show(refused{from, m})
 	}
 	c.show(travels{from, to, p})
+}
+
+// answers notes what a broker says of a result, unless it says so for another one.
+func (c *Chronicle) answers(from, to *Node, m *messages.ResultAnswered) {
+	r := relay{from, to, messages.AttemptFromWire(m.GetAttempt())}
+	if c.relayed[r] > 0 {
+		c.relayed[r]--
+		return
+	}
+	c.show(answered{from, to, r.attempt, m})
 }
 
 func (c *Chronicle) tells(from, to *Node, m *messages.JobChanged) {
@@ -183,8 +205,12 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 		n := messages.AttemptFromWire(m.GetAttempt())
 		s := c.story(n.Job)
 		s.attempts[n] = true
-		s.deployed = append(s.deployed, &deployment{name: n, broker: from, executor: to, life: to.life})
+		s.deployed = append(s.deployed, &deployment{name: n, at: c.w.now, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
+	case *messages.Relay:
+		if a := m.GetAnswer(); a != nil {
+			c.relayed[relay{to, c.w.byID[m.GetExecutor()], messages.AttemptFromWire(a.GetAttempt())}]++
+		}
 	case *messages.ResultAnswered:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		for _, d := range c.story(n.Job).deployed {
@@ -208,7 +234,15 @@ func (c *Chronicle) ran(n *Node, task workbench.Task, r *job.Result) {
 func (c *Chronicle) runsOf(id job.ID) int { return c.story(id).runs }
 
 // written notes what a broker writes to its disk.
-func (c *Chronicle) written(n *Node, b Batch) { c.show(wrote{n, b}) }
+func (c *Chronicle) written(n *Node, b Batch) {
+	var jobs []job.Job
+	for _, r := range b.Records {
+		if j, ok := jobOf(r); ok {
+			jobs = append(jobs, j)
+		}
+	}
+	c.show(wrote{n, b, jobs})
+}
 
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {

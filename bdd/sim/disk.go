@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urbancompute/ucp/actors"
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 )
 
@@ -167,6 +168,26 @@ func (d *Disk) rollBack(to time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// record is the durable record of a job, empty if there is none.
+func (d *Disk) record(id job.ID) SavedRecord {
+	k := ledger.Key{Kind: ledger.Job, ID: string(id)}
+	return SavedRecord{Key: k, Bytes: d.durable.records[k]}
+}
+
+// has says whether the disk has a record, or will have it when everything written is durable.
+func (d *Disk) has(k ledger.Key) bool {
+	has := d.holds(k)
+	for _, x := range d.pending {
+		has = has && !x.batch.Anew
+		for _, r := range x.batch.Records {
+			if r.Key == k {
+				has = r.Bytes != nil
+			}
+		}
+	}
+	return has
 }
 
 // holds says whether the disk has a record for good.
