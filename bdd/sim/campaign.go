@@ -93,7 +93,7 @@ func (c Campaign) Go(progress io.Writer) *Report {
 		})
 	}
 	go func() {
-		for i := range uint64(c.Seeds) { //nolint:gosec // a count
+		for i := range uint64(c.Seeds) {
 			seeds <- c.First + i
 		}
 		close(seeds)

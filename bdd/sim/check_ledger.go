@@ -35,6 +35,7 @@ func jobOf(r SavedRecord) (job.Job, bool) {
 // checkS1 looks for acknowledged jobs on the disks, whenever one lost something, and at rest.
 func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
+	default:
 	case acked:
 		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 {
 			return fmt.Sprintf("%s acknowledged job %s with durability %d, and it is on %d disks", f.ack.broker.Name, f.story.id, f.ack.durability, n)
@@ -179,6 +180,7 @@ const maxFrame = 256 << 10
 // checkS10 looks at the size and the allowance of what travels, at queues, and at reasons.
 func checkS10(c *Chronicle, f fact) string {
 	switch f := f.(type) {
+	default:
 	case travels:
 		return f.tooMuch()
 	case refused:
@@ -188,7 +190,7 @@ func checkS10(c *Chronicle, f fact) string {
 	case atRest:
 		for _, v := range f.views {
 			s := c.w.Status(v.node.Name)
-			if s != nil && s.GetQueued() > uint64(c.w.settings.Broker.MaxQueued) { //nolint:gosec // a small setting
+			if s != nil && s.GetQueued() > uint64(c.w.settings.Broker.MaxQueued) {
 				return fmt.Sprintf("%s has %d jobs in its queue", v.node.Name, s.GetQueued())
 			}
 		}

@@ -72,6 +72,7 @@ type outcome struct {
 type told struct {
 	over bool
 	what string
+	job  job.Job
 }
 
 // run is one result: of which attempt, made where, saying what.

@@ -22,6 +22,8 @@ type Client struct {
 	session []byte                      // what it has seen
 	names   map[*Node]string            // what new ids have behind their ULID, of brokers that are called otherwise
 	onDown  []func(broker *Node)
+
+	submitted []job.ID // by the customers of a campaign
 }
 
 // Told is one answer, or one piece of news, as a client got it.

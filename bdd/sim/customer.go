@@ -43,11 +43,23 @@ func (w *World) load(jobs int, until time.Duration) {
 func (u *customer) begin() {
 	u.at = u.anyBroker()
 	u.id, u.spec = u.c.NewID(u.at.Name), randomSpec(u.rng)
+	u.relate()
 	u.submit()
 	if u.rng.Float64() < 0.05 { // impatient: the same again at once
 		u.c.w.Rare.add("the same job submitted twice at once")
 		u.submit()
 	}
+}
+
+// relate makes some jobs wait for one that the client handed in before.
+func (u *customer) relate() {
+	before := u.c.submitted
+	u.c.submitted = append(before, u.id)
+	if len(before) == 0 || u.rng.Float64() > 0.1 {
+		return
+	}
+	rule := []job.OnFailure{job.FailJob, job.SkipJob, job.RunAnyway}[u.rng.IntN(3)]
+	u.spec.After = []job.Dependency{{Job: before[u.rng.IntN(len(before))], OnFailure: rule}}
 }
 
 func (u *customer) anyBroker() *Node {
@@ -80,6 +92,16 @@ func randomSpec(rng *rand.Rand) *job.Spec {
 	}
 	if rng.Float64() < 0.03 {
 		s.Deadline = 20 * time.Second
+	}
+	switch x := rng.Float64(); {
+	case x < 0.04:
+		s.Quorum = 2
+	case x < 0.10:
+		s.Speculate, s.Array = true, "array"
+	case x < 0.14:
+		s.Retention = time.Second // soon forgotten
+	case x < 0.16:
+		s.QueueTimeout = 10 * time.Second
 	}
 	s.Priority = uint8(rng.IntN(5) * 10) //nolint:gosec // at most 40
 	s.Args = args

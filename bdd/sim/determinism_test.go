@@ -40,7 +40,7 @@ var _ = Describe("A seed", func() {
 		c := campaign(sim.UnderDefaultDispatcher())
 		differs := func() bool {
 			for seed := range uint64(40) {
-				if c.Run(seed).Trace != c.Run(seed).Trace {
+				if first := c.Run(seed); c.Run(seed).Trace != first.Trace {
 					return true
 				}
 			}

@@ -52,13 +52,13 @@ func (n *network) join(node *Node) {
 }
 
 // connect lays a link between two nodes, once.
-func (n *network) connect(a, b *Node) *link {
+func (n *network) connect(a, b *Node) {
 	if a.index > b.index {
 		a, b = b, a
 	}
 	pair := [2]int{a.index, b.index}
-	if l, ok := n.byPair[pair]; ok {
-		return l
+	if n.byPair[pair] != nil {
+		return
 	}
 	l := &link{net: n}
 	l.ends[0] = &end{link: l, node: a, out: newWay(n.w, a, b)}
@@ -66,7 +66,6 @@ func (n *network) connect(a, b *Node) *link {
 	n.byPair[pair] = l
 	n.links = append(n.links, l)
 	l.dial()
-	return l
 }
 
 // end returns a's end of the link to b, nil if there is none.

@@ -158,7 +158,7 @@ func (l *life) adoptChild(next actor.SpawnFunc) actor.SpawnFunc {
 
 // keyOf names an actor for the scheduler, the same in every run.
 func (l *life) keyOf(name string) uint64 {
-	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40) //nolint:gosec // small counts
+	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40)
 }
 
 // end abandons the process: its actors never run again, and nothing of theirs is told.
