@@ -150,7 +150,7 @@ func (b *Broker) commitActive(ctx actor.Context, c *commit) {
 	}
 	supervisor := ctx.Sender()
 	b.hold(func() {
-		b.perform(ctx, c.job.ID, c.effects)
+		b.perform(ctx, c.job.ID, c.owner, c.effects)
 		ctx.Send(supervisor, &committed{c.effects})
 	})
 	b.enqueue(ctx, c.job.ID) // it may want more attempts
@@ -225,18 +225,18 @@ func (b *Broker) applyWith(ctx actor.Context, id job.ID, ev job.Event) {
 	if changedBy(j, next, mine) {
 		b.commit(ctx, next)
 	}
-	b.hold(func() { b.perform(ctx, id, effects) })
+	b.hold(func() { b.perform(ctx, id, mine, effects) })
 	b.performHere(ctx, id, effects)
 }
 
-// perform does the effects of a job that leave this broker.
-func (b *Broker) perform(ctx actor.Context, id job.ID, effects []job.Effect) {
+// perform does the effects of a job that leave this broker, in the name of one of its owners.
+func (b *Broker) perform(ctx actor.Context, id job.ID, owner job.Ownership, effects []job.Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
 		case job.Stop:
 			b.tellExecutor(ctx, e.Attempt.Executor, &messages.Relay{Stop: stopMessage(e)})
 		case job.Answer:
-			b.answerExecutor(ctx, id, e)
+			b.answerExecutor(ctx, id, owner, e)
 		case job.Forward:
 			b.note("result for a successor", id, e.Node)
 		case job.Supersede:
@@ -357,7 +357,7 @@ func (b *Broker) armQueued(ctx actor.Context, id job.ID, s *job.Spec) {
 func (b *Broker) expired(ctx actor.Context, e *expired) {
 	b.timersOf(e.id).ended(e.timer)
 	if e.timer == job.RetryTimer {
-		b.applyIfKnown(ctx, e.id, job.RetryDue{})
+		b.applyIfKnown(ctx, e.id, job.RetryDue{At: b.hybrid()})
 		return
 	}
 	b.applyIfKnown(ctx, e.id, job.Overdue{Timer: e.timer, At: b.hybrid()})

@@ -251,10 +251,14 @@ func (b *Broker) takeOver(ctx actor.Context, j job.Job) {
 
 // beginTenure takes up a job that a release, its id or a will makes ours (JOB-13, JOB-14).
 func (b *Broker) beginTenure(ctx actor.Context, j job.Job) {
-	next, owner, ok := j.Begin(b.journal, b.ID, b.hybrid(), b.wills())
-	if !ok {
-		return
+	for next, owner, ok := j.Begin(b.journal, b.ID, b.hybrid(), b.wills()); ok; next, owner, ok = j.Begin(b.journal, b.ID, b.hybrid(), b.wills()) {
+		b.began(ctx, next, owner)
+		j, _ = b.job(j.ID)
 	}
+}
+
+func (b *Broker) began(ctx actor.Context, next job.Job, owner job.Ownership) {
+	j := next
 	if t, _ := next.Tenure(owner); t.Inherited != "" {
 		b.note("heir began", j.ID, "of "+t.Inherited)
 	} else {
@@ -389,7 +393,7 @@ func (b *Broker) settle(ctx actor.Context) {
 	clear(b.owners.resumed)
 	for _, id := range resumed {
 		b.inputsKnown(ctx, id)
-		b.applyIfKnown(ctx, id, job.RetryDue{})
+		b.applyIfKnown(ctx, id, job.RetryDue{At: b.hybrid()})
 		b.mergedIn(ctx, id)
 	}
 }

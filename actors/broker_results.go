@@ -43,7 +43,7 @@ func (b *Broker) answerLate(ctx actor.Context, j job.Job, ev job.Finished) {
 	if err != nil {
 		return
 	}
-	b.hold(func() { b.perform(ctx, j.ID, effects) })
+	b.hold(func() { b.perform(ctx, j.ID, by, effects) })
 }
 
 // unknownResult handles a result for a job that no record tells of: its owner says what to do, and if that is this broker, the job was never
@@ -78,12 +78,12 @@ func (b *Broker) resultForwarded(ctx actor.Context, msg *messages.ForwardResult)
 }
 
 // answerExecutor tells an executor what became of its result. One that is held until others agree is answered when it is on a second disk.
-func (b *Broker) answerExecutor(ctx actor.Context, id job.ID, e job.Answer) {
+func (b *Broker) answerExecutor(ctx actor.Context, id job.ID, owner job.Ownership, e job.Answer) {
 	if !e.Accepted && !e.Held {
 		b.note("late result: "+e.Why.String(), id, e.Executor)
 	}
 	answer := &messages.Relay{Answer: &messages.ResultAnswered{
-		Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Held: e.Held, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner),
+		Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Held: e.Held, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner), Owner: messages.OwnershipToWire(owner),
 	}}
 	if !e.Held || !b.durable() {
 		b.tellExecutor(ctx, e.Executor, answer)

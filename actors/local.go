@@ -65,6 +65,7 @@ type superseded struct {
 // commit asks the broker to write a job down; the broker answers committed with the effects, which may then be done.
 type commit struct {
 	job     job.Job
+	owner   job.Ownership
 	news    bool // there is something to write down
 	effects []job.Effect
 }

@@ -41,7 +41,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	case *expired:
 		if msg.id == s.job.ID { // else of a job that this supervisor had before
 			s.timers.ended(msg.timer)
-			s.apply(ctx, job.RetryDue{})
+			s.apply(ctx, job.RetryDue{At: s.hybrid()})
 		}
 	case returned:
 		s.returned(ctx, msg)
@@ -89,7 +89,7 @@ func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 		return
 	}
 	s.pending++
-	ctx.Request(ctx.Parent(), &commit{next, news, effects})
+	ctx.Request(ctx.Parent(), &commit{next, s.self, news, effects})
 }
 
 // changedBy says whether an owner's event changed what a record says.

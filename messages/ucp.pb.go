@@ -85,7 +85,7 @@ func (x Refused_Code) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Refused_Code.Descriptor instead.
 func (Refused_Code) EnumDescriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{3, 0}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{4, 0}
 }
 
 type AttemptName struct {
@@ -172,6 +172,66 @@ func (x *AttemptName) GetN() uint32 {
 	return 0
 }
 
+type Ownership struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	T             uint32                 `protobuf:"varint,1,opt,name=t,proto3" json:"t,omitempty"`
+	H             uint32                 `protobuf:"varint,2,opt,name=h,proto3" json:"h,omitempty"`
+	Journal       string                 `protobuf:"bytes,3,opt,name=journal,proto3" json:"journal,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ownership) Reset() {
+	*x = Ownership{}
+	mi := &file_messages_ucp_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ownership) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ownership) ProtoMessage() {}
+
+func (x *Ownership) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
+func (*Ownership) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Ownership) GetT() uint32 {
+	if x != nil {
+		return x.T
+	}
+	return 0
+}
+
+func (x *Ownership) GetH() uint32 {
+	if x != nil {
+		return x.H
+	}
+	return 0
+}
+
+func (x *Ownership) GetJournal() string {
+	if x != nil {
+		return x.Journal
+	}
+	return ""
+}
+
 // SubmitJob asks the broker to take a job. The same id with the same spec twice is one job.
 type SubmitJob struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -185,7 +245,7 @@ type SubmitJob struct {
 
 func (x *SubmitJob) Reset() {
 	*x = SubmitJob{}
-	mi := &file_messages_ucp_proto_msgTypes[1]
+	mi := &file_messages_ucp_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -197,7 +257,7 @@ func (x *SubmitJob) String() string {
 func (*SubmitJob) ProtoMessage() {}
 
 func (x *SubmitJob) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[1]
+	mi := &file_messages_ucp_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -210,7 +270,7 @@ func (x *SubmitJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubmitJob.ProtoReflect.Descriptor instead.
 func (*SubmitJob) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{1}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *SubmitJob) GetJob() string {
@@ -253,7 +313,7 @@ type JobSubmitted struct {
 
 func (x *JobSubmitted) Reset() {
 	*x = JobSubmitted{}
-	mi := &file_messages_ucp_proto_msgTypes[2]
+	mi := &file_messages_ucp_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -265,7 +325,7 @@ func (x *JobSubmitted) String() string {
 func (*JobSubmitted) ProtoMessage() {}
 
 func (x *JobSubmitted) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[2]
+	mi := &file_messages_ucp_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -278,7 +338,7 @@ func (x *JobSubmitted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobSubmitted.ProtoReflect.Descriptor instead.
 func (*JobSubmitted) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{2}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *JobSubmitted) GetJob() string {
@@ -316,7 +376,7 @@ type Refused struct {
 
 func (x *Refused) Reset() {
 	*x = Refused{}
-	mi := &file_messages_ucp_proto_msgTypes[3]
+	mi := &file_messages_ucp_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -328,7 +388,7 @@ func (x *Refused) String() string {
 func (*Refused) ProtoMessage() {}
 
 func (x *Refused) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[3]
+	mi := &file_messages_ucp_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -341,7 +401,7 @@ func (x *Refused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refused.ProtoReflect.Descriptor instead.
 func (*Refused) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{3}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Refused) GetCode() Refused_Code {
@@ -391,7 +451,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[4]
+	mi := &file_messages_ucp_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -403,7 +463,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[4]
+	mi := &file_messages_ucp_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -416,7 +476,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{4}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *JobRequest) GetJob() string {
@@ -454,7 +514,7 @@ type JobChanged struct {
 
 func (x *JobChanged) Reset() {
 	*x = JobChanged{}
-	mi := &file_messages_ucp_proto_msgTypes[5]
+	mi := &file_messages_ucp_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +526,7 @@ func (x *JobChanged) String() string {
 func (*JobChanged) ProtoMessage() {}
 
 func (x *JobChanged) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[5]
+	mi := &file_messages_ucp_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +539,7 @@ func (x *JobChanged) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobChanged.ProtoReflect.Descriptor instead.
 func (*JobChanged) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{5}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *JobChanged) GetRecord() []byte {
@@ -528,7 +588,7 @@ type CancelJob struct {
 
 func (x *CancelJob) Reset() {
 	*x = CancelJob{}
-	mi := &file_messages_ucp_proto_msgTypes[6]
+	mi := &file_messages_ucp_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -540,7 +600,7 @@ func (x *CancelJob) String() string {
 func (*CancelJob) ProtoMessage() {}
 
 func (x *CancelJob) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[6]
+	mi := &file_messages_ucp_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -553,7 +613,7 @@ func (x *CancelJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelJob.ProtoReflect.Descriptor instead.
 func (*CancelJob) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{6}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CancelJob) GetJob() string {
@@ -581,7 +641,7 @@ type ReprieveJob struct {
 
 func (x *ReprieveJob) Reset() {
 	*x = ReprieveJob{}
-	mi := &file_messages_ucp_proto_msgTypes[7]
+	mi := &file_messages_ucp_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -593,7 +653,7 @@ func (x *ReprieveJob) String() string {
 func (*ReprieveJob) ProtoMessage() {}
 
 func (x *ReprieveJob) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[7]
+	mi := &file_messages_ucp_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -606,7 +666,7 @@ func (x *ReprieveJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReprieveJob.ProtoReflect.Descriptor instead.
 func (*ReprieveJob) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{7}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ReprieveJob) GetJob() string {
@@ -634,7 +694,7 @@ type ForgetBroker struct {
 
 func (x *ForgetBroker) Reset() {
 	*x = ForgetBroker{}
-	mi := &file_messages_ucp_proto_msgTypes[8]
+	mi := &file_messages_ucp_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +706,7 @@ func (x *ForgetBroker) String() string {
 func (*ForgetBroker) ProtoMessage() {}
 
 func (x *ForgetBroker) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[8]
+	mi := &file_messages_ucp_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +719,7 @@ func (x *ForgetBroker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForgetBroker.ProtoReflect.Descriptor instead.
 func (*ForgetBroker) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{8}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ForgetBroker) GetBroker() string {
@@ -687,7 +747,7 @@ type BrokerForgotten struct {
 
 func (x *BrokerForgotten) Reset() {
 	*x = BrokerForgotten{}
-	mi := &file_messages_ucp_proto_msgTypes[9]
+	mi := &file_messages_ucp_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +759,7 @@ func (x *BrokerForgotten) String() string {
 func (*BrokerForgotten) ProtoMessage() {}
 
 func (x *BrokerForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[9]
+	mi := &file_messages_ucp_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +772,7 @@ func (x *BrokerForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrokerForgotten.ProtoReflect.Descriptor instead.
 func (*BrokerForgotten) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{9}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BrokerForgotten) GetJournal() string {
@@ -741,7 +801,7 @@ type JobsRequest struct {
 
 func (x *JobsRequest) Reset() {
 	*x = JobsRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[10]
+	mi := &file_messages_ucp_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -753,7 +813,7 @@ func (x *JobsRequest) String() string {
 func (*JobsRequest) ProtoMessage() {}
 
 func (x *JobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[10]
+	mi := &file_messages_ucp_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -766,7 +826,7 @@ func (x *JobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsRequest.ProtoReflect.Descriptor instead.
 func (*JobsRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{10}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *JobsRequest) GetState() string {
@@ -807,7 +867,7 @@ type JobsResponse struct {
 
 func (x *JobsResponse) Reset() {
 	*x = JobsResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[11]
+	mi := &file_messages_ucp_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -819,7 +879,7 @@ func (x *JobsResponse) String() string {
 func (*JobsResponse) ProtoMessage() {}
 
 func (x *JobsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[11]
+	mi := &file_messages_ucp_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -832,7 +892,7 @@ func (x *JobsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobsResponse.ProtoReflect.Descriptor instead.
 func (*JobsResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{11}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *JobsResponse) GetJobs() []*JobChanged {
@@ -858,7 +918,7 @@ type NodesRequest struct {
 
 func (x *NodesRequest) Reset() {
 	*x = NodesRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[12]
+	mi := &file_messages_ucp_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -870,7 +930,7 @@ func (x *NodesRequest) String() string {
 func (*NodesRequest) ProtoMessage() {}
 
 func (x *NodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[12]
+	mi := &file_messages_ucp_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -883,7 +943,7 @@ func (x *NodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodesRequest.ProtoReflect.Descriptor instead.
 func (*NodesRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{12}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *NodesRequest) GetSession() []byte {
@@ -902,7 +962,7 @@ type NodesResponse struct {
 
 func (x *NodesResponse) Reset() {
 	*x = NodesResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[13]
+	mi := &file_messages_ucp_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -914,7 +974,7 @@ func (x *NodesResponse) String() string {
 func (*NodesResponse) ProtoMessage() {}
 
 func (x *NodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[13]
+	mi := &file_messages_ucp_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -927,7 +987,7 @@ func (x *NodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodesResponse.ProtoReflect.Descriptor instead.
 func (*NodesResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{13}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *NodesResponse) GetNodes() []*NodeInfo {
@@ -957,7 +1017,7 @@ type NodeInfo struct {
 
 func (x *NodeInfo) Reset() {
 	*x = NodeInfo{}
-	mi := &file_messages_ucp_proto_msgTypes[14]
+	mi := &file_messages_ucp_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -969,7 +1029,7 @@ func (x *NodeInfo) String() string {
 func (*NodeInfo) ProtoMessage() {}
 
 func (x *NodeInfo) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[14]
+	mi := &file_messages_ucp_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -982,7 +1042,7 @@ func (x *NodeInfo) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeInfo.ProtoReflect.Descriptor instead.
 func (*NodeInfo) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{14}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *NodeInfo) GetId() string {
@@ -1077,7 +1137,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[15]
+	mi := &file_messages_ucp_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1149,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[15]
+	mi := &file_messages_ucp_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1162,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{15}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{16}
 }
 
 type StatusResponse struct {
@@ -1130,7 +1190,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[16]
+	mi := &file_messages_ucp_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1142,7 +1202,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[16]
+	mi := &file_messages_ucp_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1155,7 +1215,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{16}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *StatusResponse) GetNode() string {
@@ -1287,7 +1347,7 @@ type SealSession struct {
 
 func (x *SealSession) Reset() {
 	*x = SealSession{}
-	mi := &file_messages_ucp_proto_msgTypes[17]
+	mi := &file_messages_ucp_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1299,7 +1359,7 @@ func (x *SealSession) String() string {
 func (*SealSession) ProtoMessage() {}
 
 func (x *SealSession) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[17]
+	mi := &file_messages_ucp_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1312,7 +1372,7 @@ func (x *SealSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SealSession.ProtoReflect.Descriptor instead.
 func (*SealSession) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{17}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SealSession) GetSession() []byte {
@@ -1331,7 +1391,7 @@ type SessionSealed struct {
 
 func (x *SessionSealed) Reset() {
 	*x = SessionSealed{}
-	mi := &file_messages_ucp_proto_msgTypes[18]
+	mi := &file_messages_ucp_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1403,7 @@ func (x *SessionSealed) String() string {
 func (*SessionSealed) ProtoMessage() {}
 
 func (x *SessionSealed) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[18]
+	mi := &file_messages_ucp_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1416,7 @@ func (x *SessionSealed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionSealed.ProtoReflect.Descriptor instead.
 func (*SessionSealed) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{18}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SessionSealed) GetSession() []byte {
@@ -1379,7 +1439,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_messages_ucp_proto_msgTypes[19]
+	mi := &file_messages_ucp_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1451,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[19]
+	mi := &file_messages_ucp_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1464,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{19}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Session) GetVector() []byte {
@@ -1447,7 +1507,7 @@ type ReadStdin struct {
 
 func (x *ReadStdin) Reset() {
 	*x = ReadStdin{}
-	mi := &file_messages_ucp_proto_msgTypes[20]
+	mi := &file_messages_ucp_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1519,7 @@ func (x *ReadStdin) String() string {
 func (*ReadStdin) ProtoMessage() {}
 
 func (x *ReadStdin) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[20]
+	mi := &file_messages_ucp_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1532,7 @@ func (x *ReadStdin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReadStdin.ProtoReflect.Descriptor instead.
 func (*ReadStdin) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{20}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ReadStdin) GetAttempt() *AttemptName {
@@ -1508,7 +1568,7 @@ type StdinChunk struct {
 
 func (x *StdinChunk) Reset() {
 	*x = StdinChunk{}
-	mi := &file_messages_ucp_proto_msgTypes[21]
+	mi := &file_messages_ucp_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1520,7 +1580,7 @@ func (x *StdinChunk) String() string {
 func (*StdinChunk) ProtoMessage() {}
 
 func (x *StdinChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[21]
+	mi := &file_messages_ucp_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1533,7 +1593,7 @@ func (x *StdinChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StdinChunk.ProtoReflect.Descriptor instead.
 func (*StdinChunk) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{21}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *StdinChunk) GetAttempt() *AttemptName {
@@ -1577,7 +1637,7 @@ type OutputChunk struct {
 
 func (x *OutputChunk) Reset() {
 	*x = OutputChunk{}
-	mi := &file_messages_ucp_proto_msgTypes[22]
+	mi := &file_messages_ucp_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1649,7 @@ func (x *OutputChunk) String() string {
 func (*OutputChunk) ProtoMessage() {}
 
 func (x *OutputChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[22]
+	mi := &file_messages_ucp_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1662,7 @@ func (x *OutputChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutputChunk.ProtoReflect.Descriptor instead.
 func (*OutputChunk) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{22}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *OutputChunk) GetAttempt() *AttemptName {
@@ -1647,7 +1707,7 @@ type Capabilities struct {
 
 func (x *Capabilities) Reset() {
 	*x = Capabilities{}
-	mi := &file_messages_ucp_proto_msgTypes[23]
+	mi := &file_messages_ucp_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +1719,7 @@ func (x *Capabilities) String() string {
 func (*Capabilities) ProtoMessage() {}
 
 func (x *Capabilities) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[23]
+	mi := &file_messages_ucp_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +1732,7 @@ func (x *Capabilities) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Capabilities.ProtoReflect.Descriptor instead.
 func (*Capabilities) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{23}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Capabilities) GetSlots() uint32 {
@@ -1732,7 +1792,7 @@ type RegisterExecutor struct {
 
 func (x *RegisterExecutor) Reset() {
 	*x = RegisterExecutor{}
-	mi := &file_messages_ucp_proto_msgTypes[24]
+	mi := &file_messages_ucp_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1744,7 +1804,7 @@ func (x *RegisterExecutor) String() string {
 func (*RegisterExecutor) ProtoMessage() {}
 
 func (x *RegisterExecutor) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[24]
+	mi := &file_messages_ucp_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1757,7 +1817,7 @@ func (x *RegisterExecutor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RegisterExecutor.ProtoReflect.Descriptor instead.
 func (*RegisterExecutor) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{24}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RegisterExecutor) GetName() string {
@@ -1813,7 +1873,7 @@ type ExecutorRegistered struct {
 
 func (x *ExecutorRegistered) Reset() {
 	*x = ExecutorRegistered{}
-	mi := &file_messages_ucp_proto_msgTypes[25]
+	mi := &file_messages_ucp_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1825,7 +1885,7 @@ func (x *ExecutorRegistered) String() string {
 func (*ExecutorRegistered) ProtoMessage() {}
 
 func (x *ExecutorRegistered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[25]
+	mi := &file_messages_ucp_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1838,7 +1898,7 @@ func (x *ExecutorRegistered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutorRegistered.ProtoReflect.Descriptor instead.
 func (*ExecutorRegistered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{25}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ExecutorRegistered) GetLease() uint64 {
@@ -1873,7 +1933,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_messages_ucp_proto_msgTypes[26]
+	mi := &file_messages_ucp_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +1945,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[26]
+	mi := &file_messages_ucp_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +1958,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{26}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Heartbeat) GetLease() uint64 {
@@ -1926,7 +1986,7 @@ type HeartbeatAnswered struct {
 
 func (x *HeartbeatAnswered) Reset() {
 	*x = HeartbeatAnswered{}
-	mi := &file_messages_ucp_proto_msgTypes[27]
+	mi := &file_messages_ucp_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1938,7 +1998,7 @@ func (x *HeartbeatAnswered) String() string {
 func (*HeartbeatAnswered) ProtoMessage() {}
 
 func (x *HeartbeatAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[27]
+	mi := &file_messages_ucp_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1951,7 +2011,7 @@ func (x *HeartbeatAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatAnswered.ProtoReflect.Descriptor instead.
 func (*HeartbeatAnswered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{27}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *HeartbeatAnswered) GetLease() uint64 {
@@ -1981,7 +2041,7 @@ type DeployAttempt struct {
 
 func (x *DeployAttempt) Reset() {
 	*x = DeployAttempt{}
-	mi := &file_messages_ucp_proto_msgTypes[28]
+	mi := &file_messages_ucp_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1993,7 +2053,7 @@ func (x *DeployAttempt) String() string {
 func (*DeployAttempt) ProtoMessage() {}
 
 func (x *DeployAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[28]
+	mi := &file_messages_ucp_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2006,7 +2066,7 @@ func (x *DeployAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeployAttempt.ProtoReflect.Descriptor instead.
 func (*DeployAttempt) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{28}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DeployAttempt) GetAttempt() *AttemptName {
@@ -2046,7 +2106,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_messages_ucp_proto_msgTypes[29]
+	mi := &file_messages_ucp_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2058,7 +2118,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[29]
+	mi := &file_messages_ucp_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2071,7 +2131,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{29}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *AttemptStarted) GetAttempt() *AttemptName {
@@ -2092,7 +2152,7 @@ type AttemptDeclined struct {
 
 func (x *AttemptDeclined) Reset() {
 	*x = AttemptDeclined{}
-	mi := &file_messages_ucp_proto_msgTypes[30]
+	mi := &file_messages_ucp_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2164,7 @@ func (x *AttemptDeclined) String() string {
 func (*AttemptDeclined) ProtoMessage() {}
 
 func (x *AttemptDeclined) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[30]
+	mi := &file_messages_ucp_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2177,7 @@ func (x *AttemptDeclined) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDeclined.ProtoReflect.Descriptor instead.
 func (*AttemptDeclined) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{30}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *AttemptDeclined) GetAttempt() *AttemptName {
@@ -2147,7 +2207,7 @@ type AttemptFinished struct {
 
 func (x *AttemptFinished) Reset() {
 	*x = AttemptFinished{}
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2159,7 +2219,7 @@ func (x *AttemptFinished) String() string {
 func (*AttemptFinished) ProtoMessage() {}
 
 func (x *AttemptFinished) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[31]
+	mi := &file_messages_ucp_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2172,7 +2232,7 @@ func (x *AttemptFinished) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptFinished.ProtoReflect.Descriptor instead.
 func (*AttemptFinished) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{31}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *AttemptFinished) GetAttempt() *AttemptName {
@@ -2210,14 +2270,15 @@ type ResultAnswered struct {
 	Accepted      bool                   `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	Winner        *AttemptName           `protobuf:"bytes,4,opt,name=winner,proto3" json:"winner,omitempty"`
-	Held          bool                   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"` // neither accepted nor rejected: kept until others agree
+	Held          bool                   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`  // neither accepted nor rejected: kept until others agree
+	Owner         *Ownership             `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"` // in whose name; a broker may pass on what another one answers
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ResultAnswered) Reset() {
 	*x = ResultAnswered{}
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2290,7 @@ func (x *ResultAnswered) String() string {
 func (*ResultAnswered) ProtoMessage() {}
 
 func (x *ResultAnswered) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[32]
+	mi := &file_messages_ucp_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2303,7 @@ func (x *ResultAnswered) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResultAnswered.ProtoReflect.Descriptor instead.
 func (*ResultAnswered) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{32}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ResultAnswered) GetAttempt() *AttemptName {
@@ -2280,6 +2341,13 @@ func (x *ResultAnswered) GetHeld() bool {
 	return false
 }
 
+func (x *ResultAnswered) GetOwner() *Ownership {
+	if x != nil {
+		return x.Owner
+	}
+	return nil
+}
+
 type StopAttempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
@@ -2290,7 +2358,7 @@ type StopAttempt struct {
 
 func (x *StopAttempt) Reset() {
 	*x = StopAttempt{}
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2302,7 +2370,7 @@ func (x *StopAttempt) String() string {
 func (*StopAttempt) ProtoMessage() {}
 
 func (x *StopAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[33]
+	mi := &file_messages_ucp_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2315,7 +2383,7 @@ func (x *StopAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopAttempt.ProtoReflect.Descriptor instead.
 func (*StopAttempt) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{33}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *StopAttempt) GetAttempt() *AttemptName {
@@ -2345,7 +2413,7 @@ type SlotRequest struct {
 
 func (x *SlotRequest) Reset() {
 	*x = SlotRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2357,7 +2425,7 @@ func (x *SlotRequest) String() string {
 func (*SlotRequest) ProtoMessage() {}
 
 func (x *SlotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[34]
+	mi := &file_messages_ucp_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2370,7 +2438,7 @@ func (x *SlotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotRequest.ProtoReflect.Descriptor instead.
 func (*SlotRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{34}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SlotRequest) GetJob() string {
@@ -2412,7 +2480,7 @@ type SlotReserved struct {
 
 func (x *SlotReserved) Reset() {
 	*x = SlotReserved{}
-	mi := &file_messages_ucp_proto_msgTypes[35]
+	mi := &file_messages_ucp_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2424,7 +2492,7 @@ func (x *SlotReserved) String() string {
 func (*SlotReserved) ProtoMessage() {}
 
 func (x *SlotReserved) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[35]
+	mi := &file_messages_ucp_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2437,7 +2505,7 @@ func (x *SlotReserved) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotReserved.ProtoReflect.Descriptor instead.
 func (*SlotReserved) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{35}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SlotReserved) GetJob() string {
@@ -2464,7 +2532,7 @@ type HearRequest struct {
 
 func (x *HearRequest) Reset() {
 	*x = HearRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[36]
+	mi := &file_messages_ucp_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2544,7 @@ func (x *HearRequest) String() string {
 func (*HearRequest) ProtoMessage() {}
 
 func (x *HearRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[36]
+	mi := &file_messages_ucp_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2557,7 @@ func (x *HearRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HearRequest.ProtoReflect.Descriptor instead.
 func (*HearRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{36}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *HearRequest) GetJournal() string {
@@ -2509,7 +2577,7 @@ type HearResponse struct {
 
 func (x *HearResponse) Reset() {
 	*x = HearResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[37]
+	mi := &file_messages_ucp_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2521,7 +2589,7 @@ func (x *HearResponse) String() string {
 func (*HearResponse) ProtoMessage() {}
 
 func (x *HearResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[37]
+	mi := &file_messages_ucp_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2534,7 +2602,7 @@ func (x *HearResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HearResponse.ProtoReflect.Descriptor instead.
 func (*HearResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{37}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *HearResponse) GetJournal() string {
@@ -2562,7 +2630,7 @@ type HeldRequest struct {
 
 func (x *HeldRequest) Reset() {
 	*x = HeldRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[38]
+	mi := &file_messages_ucp_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2574,7 +2642,7 @@ func (x *HeldRequest) String() string {
 func (*HeldRequest) ProtoMessage() {}
 
 func (x *HeldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[38]
+	mi := &file_messages_ucp_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2587,7 +2655,7 @@ func (x *HeldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
 func (*HeldRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{38}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *HeldRequest) GetExecutor() string {
@@ -2615,7 +2683,7 @@ type HeldResponse struct {
 
 func (x *HeldResponse) Reset() {
 	*x = HeldResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2627,7 +2695,7 @@ func (x *HeldResponse) String() string {
 func (*HeldResponse) ProtoMessage() {}
 
 func (x *HeldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2640,7 +2708,7 @@ func (x *HeldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldResponse.ProtoReflect.Descriptor instead.
 func (*HeldResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *HeldResponse) GetAttempt() *AttemptName {
@@ -2669,7 +2737,7 @@ type ForwardResult struct {
 
 func (x *ForwardResult) Reset() {
 	*x = ForwardResult{}
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2681,7 +2749,7 @@ func (x *ForwardResult) String() string {
 func (*ForwardResult) ProtoMessage() {}
 
 func (x *ForwardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2694,7 +2762,7 @@ func (x *ForwardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardResult.ProtoReflect.Descriptor instead.
 func (*ForwardResult) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ForwardResult) GetExecutor() string {
@@ -2730,7 +2798,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2742,7 +2810,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2755,7 +2823,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *Relay) GetExecutor() string {
@@ -2789,7 +2857,7 @@ type SyncPing struct {
 
 func (x *SyncPing) Reset() {
 	*x = SyncPing{}
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2801,7 +2869,7 @@ func (x *SyncPing) String() string {
 func (*SyncPing) ProtoMessage() {}
 
 func (x *SyncPing) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2814,7 +2882,7 @@ func (x *SyncPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPing.ProtoReflect.Descriptor instead.
 func (*SyncPing) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SyncPing) GetHash() uint64 {
@@ -2840,7 +2908,7 @@ type SyncVector struct {
 
 func (x *SyncVector) Reset() {
 	*x = SyncVector{}
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2852,7 +2920,7 @@ func (x *SyncVector) String() string {
 func (*SyncVector) ProtoMessage() {}
 
 func (x *SyncVector) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2865,7 +2933,7 @@ func (x *SyncVector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncVector.ProtoReflect.Descriptor instead.
 func (*SyncVector) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SyncVector) GetKnowledge() []byte {
@@ -2930,7 +2998,7 @@ type SyncTaken struct {
 
 func (x *SyncTaken) Reset() {
 	*x = SyncTaken{}
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2942,7 +3010,7 @@ func (x *SyncTaken) String() string {
 func (*SyncTaken) ProtoMessage() {}
 
 func (x *SyncTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2955,7 +3023,7 @@ func (x *SyncTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
 func (*SyncTaken) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SyncTaken) GetRound() uint64 {
@@ -3004,7 +3072,7 @@ type SyncDelta struct {
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3016,7 +3084,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3029,7 +3097,7 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SyncDelta) GetRound() uint64 {
@@ -3106,7 +3174,7 @@ type SyncForgotten struct {
 
 func (x *SyncForgotten) Reset() {
 	*x = SyncForgotten{}
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3118,7 +3186,7 @@ func (x *SyncForgotten) String() string {
 func (*SyncForgotten) ProtoMessage() {}
 
 func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3131,7 +3199,7 @@ func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncForgotten.ProtoReflect.Descriptor instead.
 func (*SyncForgotten) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SyncForgotten) GetJobs() []string {
@@ -3158,7 +3226,7 @@ type SyncAudit struct {
 
 func (x *SyncAudit) Reset() {
 	*x = SyncAudit{}
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3170,7 +3238,7 @@ func (x *SyncAudit) String() string {
 func (*SyncAudit) ProtoMessage() {}
 
 func (x *SyncAudit) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3183,7 +3251,7 @@ func (x *SyncAudit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAudit.ProtoReflect.Descriptor instead.
 func (*SyncAudit) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SyncAudit) GetRanges() []uint64 {
@@ -3206,7 +3274,7 @@ type SyncSums struct {
 
 func (x *SyncSums) Reset() {
 	*x = SyncSums{}
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3218,7 +3286,7 @@ func (x *SyncSums) String() string {
 func (*SyncSums) ProtoMessage() {}
 
 func (x *SyncSums) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3231,7 +3299,7 @@ func (x *SyncSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncSums.ProtoReflect.Descriptor instead.
 func (*SyncSums) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SyncSums) GetRange() uint32 {
@@ -3273,7 +3341,7 @@ type SyncWant struct {
 
 func (x *SyncWant) Reset() {
 	*x = SyncWant{}
-	mi := &file_messages_ucp_proto_msgTypes[49]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3285,7 +3353,7 @@ func (x *SyncWant) String() string {
 func (*SyncWant) ProtoMessage() {}
 
 func (x *SyncWant) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[49]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3298,7 +3366,7 @@ func (x *SyncWant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncWant.ProtoReflect.Descriptor instead.
 func (*SyncWant) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SyncWant) GetKinds() []uint32 {
@@ -3327,7 +3395,7 @@ type SyncRepair struct {
 
 func (x *SyncRepair) Reset() {
 	*x = SyncRepair{}
-	mi := &file_messages_ucp_proto_msgTypes[50]
+	mi := &file_messages_ucp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3339,7 +3407,7 @@ func (x *SyncRepair) String() string {
 func (*SyncRepair) ProtoMessage() {}
 
 func (x *SyncRepair) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[50]
+	mi := &file_messages_ucp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3352,7 +3420,7 @@ func (x *SyncRepair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRepair.ProtoReflect.Descriptor instead.
 func (*SyncRepair) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SyncRepair) GetRecords() []byte {
@@ -3387,7 +3455,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x01h\x18\x03 \x01(\rR\x01h\x12\x18\n" +
 	"\ajournal\x18\x04 \x01(\tR\ajournal\x12 \n" +
 	"\vincarnation\x18\x05 \x01(\x04R\vincarnation\x12\f\n" +
-	"\x01n\x18\x06 \x01(\rR\x01n\"a\n" +
+	"\x01n\x18\x06 \x01(\rR\x01n\"A\n" +
+	"\tOwnership\x12\f\n" +
+	"\x01t\x18\x01 \x01(\rR\x01t\x12\f\n" +
+	"\x01h\x18\x02 \x01(\rR\x01h\x12\x18\n" +
+	"\ajournal\x18\x03 \x01(\tR\ajournal\"a\n" +
 	"\tSubmitJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\x18\n" +
@@ -3561,13 +3633,14 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x10\n" +
 	"\x03mac\x18\x02 \x01(\fR\x03mac\x12\x16\n" +
 	"\x06result\x18\x03 \x01(\fR\x06result\x12\x16\n" +
-	"\x06window\x18\x04 \x01(\rR\x06window\"\xa8\x01\n" +
+	"\x06window\x18\x04 \x01(\rR\x06window\"\xce\x01\n" +
 	"\x0eResultAnswered\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12(\n" +
 	"\x06winner\x18\x04 \x01(\v2\x10.ucp.AttemptNameR\x06winner\x12\x12\n" +
-	"\x04held\x18\x05 \x01(\bR\x04held\"Q\n" +
+	"\x04held\x18\x05 \x01(\bR\x04held\x12$\n" +
+	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc0\x01\n" +
@@ -3659,96 +3732,98 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
-	(*SubmitJob)(nil),          // 2: ucp.SubmitJob
-	(*JobSubmitted)(nil),       // 3: ucp.JobSubmitted
-	(*Refused)(nil),            // 4: ucp.Refused
-	(*JobRequest)(nil),         // 5: ucp.JobRequest
-	(*JobChanged)(nil),         // 6: ucp.JobChanged
-	(*CancelJob)(nil),          // 7: ucp.CancelJob
-	(*ReprieveJob)(nil),        // 8: ucp.ReprieveJob
-	(*ForgetBroker)(nil),       // 9: ucp.ForgetBroker
-	(*BrokerForgotten)(nil),    // 10: ucp.BrokerForgotten
-	(*JobsRequest)(nil),        // 11: ucp.JobsRequest
-	(*JobsResponse)(nil),       // 12: ucp.JobsResponse
-	(*NodesRequest)(nil),       // 13: ucp.NodesRequest
-	(*NodesResponse)(nil),      // 14: ucp.NodesResponse
-	(*NodeInfo)(nil),           // 15: ucp.NodeInfo
-	(*StatusRequest)(nil),      // 16: ucp.StatusRequest
-	(*StatusResponse)(nil),     // 17: ucp.StatusResponse
-	(*SealSession)(nil),        // 18: ucp.SealSession
-	(*SessionSealed)(nil),      // 19: ucp.SessionSealed
-	(*Session)(nil),            // 20: ucp.Session
-	(*ReadStdin)(nil),          // 21: ucp.ReadStdin
-	(*StdinChunk)(nil),         // 22: ucp.StdinChunk
-	(*OutputChunk)(nil),        // 23: ucp.OutputChunk
-	(*Capabilities)(nil),       // 24: ucp.Capabilities
-	(*RegisterExecutor)(nil),   // 25: ucp.RegisterExecutor
-	(*ExecutorRegistered)(nil), // 26: ucp.ExecutorRegistered
-	(*Heartbeat)(nil),          // 27: ucp.Heartbeat
-	(*HeartbeatAnswered)(nil),  // 28: ucp.HeartbeatAnswered
-	(*DeployAttempt)(nil),      // 29: ucp.DeployAttempt
-	(*AttemptStarted)(nil),     // 30: ucp.AttemptStarted
-	(*AttemptDeclined)(nil),    // 31: ucp.AttemptDeclined
-	(*AttemptFinished)(nil),    // 32: ucp.AttemptFinished
-	(*ResultAnswered)(nil),     // 33: ucp.ResultAnswered
-	(*StopAttempt)(nil),        // 34: ucp.StopAttempt
-	(*SlotRequest)(nil),        // 35: ucp.SlotRequest
-	(*SlotReserved)(nil),       // 36: ucp.SlotReserved
-	(*HearRequest)(nil),        // 37: ucp.HearRequest
-	(*HearResponse)(nil),       // 38: ucp.HearResponse
-	(*HeldRequest)(nil),        // 39: ucp.HeldRequest
-	(*HeldResponse)(nil),       // 40: ucp.HeldResponse
-	(*ForwardResult)(nil),      // 41: ucp.ForwardResult
-	(*Relay)(nil),              // 42: ucp.Relay
-	(*SyncPing)(nil),           // 43: ucp.SyncPing
-	(*SyncVector)(nil),         // 44: ucp.SyncVector
-	(*SyncTaken)(nil),          // 45: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 46: ucp.SyncDelta
-	(*SyncForgotten)(nil),      // 47: ucp.SyncForgotten
-	(*SyncAudit)(nil),          // 48: ucp.SyncAudit
-	(*SyncSums)(nil),           // 49: ucp.SyncSums
-	(*SyncWant)(nil),           // 50: ucp.SyncWant
-	(*SyncRepair)(nil),         // 51: ucp.SyncRepair
-	nil,                        // 52: ucp.JobChanged.NamesEntry
-	nil,                        // 53: ucp.NodeInfo.LabelsEntry
-	nil,                        // 54: ucp.Capabilities.LabelsEntry
-	nil,                        // 55: ucp.SlotRequest.LabelsEntry
+	(*Ownership)(nil),          // 2: ucp.Ownership
+	(*SubmitJob)(nil),          // 3: ucp.SubmitJob
+	(*JobSubmitted)(nil),       // 4: ucp.JobSubmitted
+	(*Refused)(nil),            // 5: ucp.Refused
+	(*JobRequest)(nil),         // 6: ucp.JobRequest
+	(*JobChanged)(nil),         // 7: ucp.JobChanged
+	(*CancelJob)(nil),          // 8: ucp.CancelJob
+	(*ReprieveJob)(nil),        // 9: ucp.ReprieveJob
+	(*ForgetBroker)(nil),       // 10: ucp.ForgetBroker
+	(*BrokerForgotten)(nil),    // 11: ucp.BrokerForgotten
+	(*JobsRequest)(nil),        // 12: ucp.JobsRequest
+	(*JobsResponse)(nil),       // 13: ucp.JobsResponse
+	(*NodesRequest)(nil),       // 14: ucp.NodesRequest
+	(*NodesResponse)(nil),      // 15: ucp.NodesResponse
+	(*NodeInfo)(nil),           // 16: ucp.NodeInfo
+	(*StatusRequest)(nil),      // 17: ucp.StatusRequest
+	(*StatusResponse)(nil),     // 18: ucp.StatusResponse
+	(*SealSession)(nil),        // 19: ucp.SealSession
+	(*SessionSealed)(nil),      // 20: ucp.SessionSealed
+	(*Session)(nil),            // 21: ucp.Session
+	(*ReadStdin)(nil),          // 22: ucp.ReadStdin
+	(*StdinChunk)(nil),         // 23: ucp.StdinChunk
+	(*OutputChunk)(nil),        // 24: ucp.OutputChunk
+	(*Capabilities)(nil),       // 25: ucp.Capabilities
+	(*RegisterExecutor)(nil),   // 26: ucp.RegisterExecutor
+	(*ExecutorRegistered)(nil), // 27: ucp.ExecutorRegistered
+	(*Heartbeat)(nil),          // 28: ucp.Heartbeat
+	(*HeartbeatAnswered)(nil),  // 29: ucp.HeartbeatAnswered
+	(*DeployAttempt)(nil),      // 30: ucp.DeployAttempt
+	(*AttemptStarted)(nil),     // 31: ucp.AttemptStarted
+	(*AttemptDeclined)(nil),    // 32: ucp.AttemptDeclined
+	(*AttemptFinished)(nil),    // 33: ucp.AttemptFinished
+	(*ResultAnswered)(nil),     // 34: ucp.ResultAnswered
+	(*StopAttempt)(nil),        // 35: ucp.StopAttempt
+	(*SlotRequest)(nil),        // 36: ucp.SlotRequest
+	(*SlotReserved)(nil),       // 37: ucp.SlotReserved
+	(*HearRequest)(nil),        // 38: ucp.HearRequest
+	(*HearResponse)(nil),       // 39: ucp.HearResponse
+	(*HeldRequest)(nil),        // 40: ucp.HeldRequest
+	(*HeldResponse)(nil),       // 41: ucp.HeldResponse
+	(*ForwardResult)(nil),      // 42: ucp.ForwardResult
+	(*Relay)(nil),              // 43: ucp.Relay
+	(*SyncPing)(nil),           // 44: ucp.SyncPing
+	(*SyncVector)(nil),         // 45: ucp.SyncVector
+	(*SyncTaken)(nil),          // 46: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 47: ucp.SyncDelta
+	(*SyncForgotten)(nil),      // 48: ucp.SyncForgotten
+	(*SyncAudit)(nil),          // 49: ucp.SyncAudit
+	(*SyncSums)(nil),           // 50: ucp.SyncSums
+	(*SyncWant)(nil),           // 51: ucp.SyncWant
+	(*SyncRepair)(nil),         // 52: ucp.SyncRepair
+	nil,                        // 53: ucp.JobChanged.NamesEntry
+	nil,                        // 54: ucp.NodeInfo.LabelsEntry
+	nil,                        // 55: ucp.Capabilities.LabelsEntry
+	nil,                        // 56: ucp.SlotRequest.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	52, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
-	6,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
-	15, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	53, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	53, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	7,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
+	16, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
+	54, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	54, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
-	24, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
+	55, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	25, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
-	24, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
+	25, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
 	1,  // 12: ucp.DeployAttempt.attempt:type_name -> ucp.AttemptName
 	1,  // 13: ucp.AttemptStarted.attempt:type_name -> ucp.AttemptName
 	1,  // 14: ucp.AttemptDeclined.attempt:type_name -> ucp.AttemptName
 	1,  // 15: ucp.AttemptFinished.attempt:type_name -> ucp.AttemptName
 	1,  // 16: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
 	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
-	1,  // 18: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	55, // 19: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
-	1,  // 20: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
-	1,  // 21: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
-	32, // 22: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
-	33, // 23: ucp.Relay.answer:type_name -> ucp.ResultAnswered
-	34, // 24: ucp.Relay.stop:type_name -> ucp.StopAttempt
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	2,  // 18: ucp.ResultAnswered.owner:type_name -> ucp.Ownership
+	1,  // 19: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
+	56, // 20: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	1,  // 21: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
+	1,  // 22: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
+	33, // 23: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
+	34, // 24: ucp.Relay.answer:type_name -> ucp.ResultAnswered
+	35, // 25: ucp.Relay.stop:type_name -> ucp.StopAttempt
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_messages_ucp_proto_init() }
@@ -3762,7 +3837,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   55,
+			NumMessages:   56,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

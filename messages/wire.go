@@ -5,6 +5,16 @@ import (
 	"github.com/urbancompute/ucp/internal/ledger"
 )
 
+// OwnershipToWire returns the wire form of o.
+func OwnershipToWire(o job.Ownership) *Ownership {
+	return &Ownership{T: o.T, H: o.H, Journal: o.Journal}
+}
+
+// OwnershipFromWire returns the ownership; a missing one is the zero ownership.
+func OwnershipFromWire(o *Ownership) job.Ownership {
+	return job.Ownership{T: o.GetT(), H: o.GetH(), Journal: o.GetJournal()}
+}
+
 // AttemptToWire returns the wire form of n.
 func AttemptToWire(n job.Name) *AttemptName {
 	return &AttemptName{Job: string(n.Job), T: n.Owner.T, H: n.Owner.H, Journal: n.Owner.Journal, Incarnation: n.Incarnation, N: n.N}

@@ -83,7 +83,7 @@ func checkL2(c *Chronicle, f fact) string {
 			continue
 		}
 		for _, v := range r.views {
-			if j, ok := v.byID[s.id]; ok && winner(j) == nil && c.served(j) {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && v.fed(j) {
 				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
 			}
 		}
@@ -91,15 +91,18 @@ func checkL2(c *Chronicle, f fact) string {
 	return ""
 }
 
-// served says whether a job's owner has an executor to give it to. One that has none hands its jobs over, if it can.
-func (c *Chronicle) served(j job.Job) bool {
-	return able.Takeover || slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.home != nil && n.home.ID == j.Current().Node })
+// fed says whether the ends of all that a job follows are final. One that follows what is not there, or not certain, waits, and says so.
+func (v *view) fed(j job.Job) bool {
+	return !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
 func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
 		return false
+	}
+	if p := parse(s.spec.Args); s.spec.Quorum > 1 && (p.wild || p.kill) {
+		return false // it never agrees, and may try as often as it may
 	}
 	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -73,6 +74,12 @@ func (c *Chronicle) disksWith(id job.ID) int {
 	return count
 }
 
+// forgettable says whether the retention of a job may be over before a run is.
+func (c *Chronicle) forgettable(id job.ID) bool {
+	s := c.story(id)
+	return s.spec == nil || s.spec.Retention < time.Minute
+}
+
 // checkS6 compares the ledgers of all brokers at rest.
 func checkS6(_ *Chronicle, f fact) string {
 	r, ok := f.(atRest)
@@ -109,7 +116,7 @@ func (v *view) differs(o *view) string {
 // newS7 remembers the last vector that each broker wrote, and which jobs were made by somebody who knew those that they follow.
 func newS7() func(*Chronicle, fact) string {
 	s := s7{map[*Node]ledger.Vector{}, map[job.ID]bool{}}
-	return func(_ *Chronicle, f fact) string {
+	return func(c *Chronicle, f fact) string {
 		switch f := f.(type) {
 		case harm:
 			delete(s.last, f.node)
@@ -119,7 +126,7 @@ func newS7() func(*Chronicle, fact) string {
 			if saw := s.forward(f); saw != "" {
 				return saw
 			}
-			return s.named(f)
+			return s.named(c, f)
 		default:
 		}
 		return ""
@@ -145,13 +152,13 @@ func (s s7) forward(f wrote) string {
 }
 
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.
-func (s s7) named(f wrote) string {
+func (s s7) named(c *Chronicle, f wrote) string {
 	for _, j := range f.jobs {
 		key := ledger.Key{Kind: ledger.Job, ID: string(j.ID)}
 		if len(j.Spec.After) == 0 || f.node.Disk.has(key) || f.node.Disk.harmed > 0 {
 			continue
 		}
-		missing := f.lacks(j.Spec.After)
+		missing := f.lacks(c, j.Spec.After)
 		whole, seen := s.whole[j.ID]
 		if !seen {
 			s.whole[j.ID] = missing == ""
@@ -163,11 +170,11 @@ func (s s7) named(f wrote) string {
 	return ""
 }
 
-// lacks names a job that is neither on the disk nor in the batch.
-func (f wrote) lacks(after []job.Dependency) job.ID {
+// lacks names a job that is neither on the disk nor in the batch, and may not be forgotten yet.
+func (f wrote) lacks(c *Chronicle, after []job.Dependency) job.ID {
 	for _, d := range after {
 		here := slices.ContainsFunc(f.jobs, func(j job.Job) bool { return j.ID == d.Job })
-		if !here && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(d.Job)}) {
+		if !here && !c.forgettable(d.Job) && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(d.Job)}) {
 			return d.Job
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
 )
 
 // outcomeOf says how a verdict ends a job: what a client could tell two ends apart by.
@@ -61,7 +62,7 @@ func (c *Chronicle) onDisks(s shown, what string) string {
 	return ""
 }
 
-// checkS4 remembers which result each broker called the winner, for each job.
+// checkS4 remembers which result each owner of a job called the winner.
 func checkS4(c *Chronicle, f fact) string {
 	a, ok := f.(answered)
 	if !ok {
@@ -73,18 +74,19 @@ func checkS4(c *Chronicle, f fact) string {
 		}
 		return ""
 	}
-	if a.message.GetWinner().GetN() == 0 || a.broker.Disk.harmed > 0 {
+	if a.message.GetWinner().GetN() == 0 {
 		return ""
 	}
 	s := c.story(a.attempt.Job)
 	now := run{attempt: a.attempt, executor: a.executor.ID}
-	was, before := s.accepted[a.broker.ID]
-	s.accepted[a.broker.ID] = now
+	owner := messages.OwnershipFromWire(a.message.GetOwner())
+	was, before := s.accepted[owner]
+	s.accepted[owner] = now
 	switch {
 	case !before:
 		return ""
 	case was != now:
-		return fmt.Sprintf("%s accepted %s of %s, and before %s of %s", a.broker.Name, short(now.attempt), now.executor, short(was.attempt), was.executor)
+		return fmt.Sprintf("%v accepted %s of %s, and before %s of %s", owner, short(now.attempt), now.executor, short(was.attempt), was.executor)
 	}
 	c.w.Rare.add("an accepted result was sent again")
 	return ""
@@ -157,11 +159,12 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 	return ""
 }
 
-// onward says whether a broker takes back an end that it has told. Another end may come, but not none.
+// onward says whether a broker takes back an end that it has told. Another end may come, but not none; only a job whose predecessors turn out
+// otherwise runs again.
 func (s shown) onward() string {
 	who := s.client.Name + " by " + s.broker.Name
 	was := s.story.told[who]
-	now := told{winner(s.job) != nil, string(s.job.State()), s.job}
+	now := told{winner(s.job) != nil && (len(s.job.Spec.After) == 0 || isFinal(s.message)), string(s.job.State()), s.job}
 	if was.job.ID != "" && string(was.job.Merge(s.job).Append(nil)) == string(was.job.Append(nil)) {
 		return "" // answers and news go different ways in a node: this is older, or the same again
 	}

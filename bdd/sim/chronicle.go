@@ -17,8 +17,7 @@ type Chronicle struct {
 	checkers   []checker
 	violations []Violation
 	stories    map[job.ID]*story
-	relayed    map[relay]int // answers that a broker was asked to bring to an executor
-	order      []*story      // in the order of submission
+	order      []*story // in the order of submission
 	results    map[run]bool
 	losses     int // brokers whose disks lost something, or that were given up alive
 }
@@ -51,7 +50,7 @@ type story struct {
 	attempts  map[job.Name]bool
 	deployed  []*deployment
 	final     *outcome
-	accepted  map[string]run // broker → the result that it called accepted
+	accepted  map[job.Ownership]run // the result that each owner called accepted
 	verdicts  map[job.Ownership]string
 	told      map[string]told // client and broker → what was told last
 }
@@ -82,12 +81,6 @@ type run struct {
 	digest   [32]byte
 }
 
-// relay is an answer to an executor's result that a broker is asked to bring.
-type relay struct {
-	by, to  *Node
-	attempt job.Name
-}
-
 // deployment is an attempt that was sent to an executor.
 type deployment struct {
 	name     job.Name
@@ -99,7 +92,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, relayed: map[relay]int{}, results: map[run]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -129,7 +122,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[string]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
+			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)
@@ -159,11 +152,7 @@ func anonymousHash(spec *job.Spec) [32]byte {
 func (c *Chronicle) sent(from, to *Node, p *parcel) {
 	switch m := messages.Unstamp(p.message).(type) {
 	case *messages.ResultAnswered:
-		c.answers(from, to, m)
-	case *messages.Relay:
-		if a := m.GetAnswer(); a != nil && c.w.byID[m.GetExecutor()] != nil {
-			c.show(answered{from, c.w.byID[m.GetExecutor()], messages.AttemptFromWire(a.GetAttempt()), a})
-		}
+		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
 	case *messages.Heartbeat:
 		from.home = to
 	case *messages.JobSubmitted:
@@ -178,16 +167,6 @@ func (c *Chronicle) sent(from, to *Node, p *parcel) {
 		c.show(refused{from, m})
 	}
 	c.show(travels{from, to, p})
-}
-
-// answers notes what a broker says of a result, unless it says so for another one.
-func (c *Chronicle) answers(from, to *Node, m *messages.ResultAnswered) {
-	r := relay{from, to, messages.AttemptFromWire(m.GetAttempt())}
-	if c.relayed[r] > 0 {
-		c.relayed[r]--
-		return
-	}
-	c.show(answered{from, to, r.attempt, m})
 }
 
 func (c *Chronicle) tells(from, to *Node, m *messages.JobChanged) {
@@ -208,10 +187,6 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 		s.attempts[n] = true
 		s.deployed = append(s.deployed, &deployment{name: n, at: c.w.now, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
-	case *messages.Relay:
-		if a := m.GetAnswer(); a != nil {
-			c.relayed[relay{to, c.w.byID[m.GetExecutor()], messages.AttemptFromWire(a.GetAttempt())}]++
-		}
 	case *messages.ResultAnswered:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		for _, d := range c.story(n.Job).deployed {

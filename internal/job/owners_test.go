@@ -194,6 +194,16 @@ var _ = Describe("A provisional verdict", Label("JOB-7"), func() {
 		Expect(j.Wanted(us)).To(Equal(1))
 	})
 
+	It("is what its owner goes on answering, also when the decision is another", Label("JOB-3"), func() {
+		j, o := takenOver(newJob(), "j2", "b2")
+		j = finishedBy(o, j, "e1", printing(1)).Merge(finishedBy(us, newJob(), "e2", printing(2)))
+		mine, theirs := j.tenure(o).Verdict.Attempt, j.tenure(us).Verdict.Attempt
+		_, effects := as(o, j, resultOf(mine, "e1", printing(1)))
+		Expect(effects).To(ConsistOf(HaveField("Accepted", true)))
+		_, effects = as(o, j, resultOf(theirs, "e2", printing(2)))
+		Expect(effects).To(ConsistOf(HaveField("Why", DifferentDigest)))
+	})
+
 	It("stops what a taker runs when another has a result, and answers what comes late", func() {
 		mine, _ := takenOver(newJob(), "j2", "b2")
 		mine, _ = as(taker2, mine, placedOn("e2"))
