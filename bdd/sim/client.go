@@ -96,12 +96,19 @@ func (c *Client) Ask(broker string, m proto.Message) any {
 	c.w.RunUntil(patience, func() bool { return c.connected(b) })
 	var answer any
 	defer c.ask(b, m, func(a any) {
-		if answer == nil {
+		if answer == nil && answers(m, a) {
 			answer = a
 		}
 	})()
 	c.w.RunUntil(patience, func() bool { return answer != nil })
 	return answer
+}
+
+// answers says whether a is the answer to m, and not news of the job that it asked to watch.
+func answers(m proto.Message, a any) bool {
+	_, submission := m.(*messages.SubmitJob)
+	_, news := a.(*messages.JobChanged)
+	return !submission || !news
 }
 
 // Submit hands in a job and returns its id. It panics if the job is not acknowledged: ask with a SubmitJob where that is the point.

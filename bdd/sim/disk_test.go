@@ -32,7 +32,9 @@ var _ = Describe("A disk", func() {
 		Expect(err).NotTo(HaveOccurred())
 		all := map[string]string{}
 		for _, r := range saved.Records {
-			all[r.Key.ID] = string(r.Bytes)
+			if len(r.Key.ID) <= 2 { // else the broker's own
+				all[r.Key.ID] = string(r.Bytes)
+			}
 		}
 		return all
 	}

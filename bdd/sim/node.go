@@ -186,7 +186,7 @@ type randomness struct{ from *rand.Rand }
 // Read implements io.Reader.
 func (r randomness) Read(b []byte) (int, error) {
 	for i := range b {
-		b[i] = byte(r.from.Uint32())
+		b[i] = byte(r.from.IntN(256))
 	}
 	return len(b), nil
 }
