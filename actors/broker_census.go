@@ -226,9 +226,7 @@ func (b *Broker) unshared() []job.Job {
 // adoptOrphaned takes over a job whose first owner was this node under its old journal.
 func (b *Broker) adoptOrphaned(ctx actor.Context, j job.Job) {
 	b.commit(ctx, job.New(j.ID, j.Spec, job.Ownership{T: 1, Journal: b.journal}, j.First, b.ID, b.hybrid()))
-	b.armQueued(ctx, j.ID, j.Spec)
-	b.inputsKnown(ctx, j.ID)
-	b.enqueue(ctx, j.ID)
+	b.taken(ctx, j.ID)
 }
 
 // abandon lets go of everything that the old journal stood for.

@@ -35,10 +35,17 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 	}
 	b.commit(ctx, job.New(s.id, s.spec, owner, first, b.ID, b.hybrid()))
 	b.acknowledge(ctx, s.id, ctx.Sender())
-	b.armQueued(ctx, s.id, s.spec)
-	b.inputsKnown(ctx, s.id)
-	b.enqueue(ctx, s.id)
+	b.taken(ctx, s.id)
 	b.schedule(ctx)
+}
+
+// taken starts what a job needs that has just come to this broker, which may be heir to its first owner.
+func (b *Broker) taken(ctx actor.Context, id job.ID) {
+	j, _ := b.job(id)
+	b.armQueued(ctx, id, j.Spec)
+	b.inputsKnown(ctx, id)
+	b.beginTenure(ctx, j)
+	b.enqueue(ctx, id)
 }
 
 // noRoom refuses a job when the queue or the disk is full.
