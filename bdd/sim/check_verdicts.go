@@ -69,9 +69,6 @@ func checkS4(c *Chronicle, f fact) string {
 		return ""
 	}
 	if !a.message.GetAccepted() {
-		if why := a.message.GetWhy(); why != "" {
-			c.w.Rare.add("late result: " + why)
-		}
 		return ""
 	}
 	if a.message.GetWinner().GetN() == 0 {

@@ -53,6 +53,7 @@ type story struct {
 	accepted  map[job.Ownership]run // the result that each owner called accepted
 	verdicts  map[job.Ownership]string
 	told      map[string]told // client and broker → what was told last
+	rare      map[string]bool // what its record has shown
 }
 
 type ack struct {
@@ -122,7 +123,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
+			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)
@@ -152,6 +153,9 @@ func anonymousHash(spec *job.Spec) [32]byte {
 func (c *Chronicle) sent(from, to *Node, p *parcel) {
 	switch m := messages.Unstamp(p.message).(type) {
 	case *messages.ResultAnswered:
+		if m.GetHeld() {
+			c.w.Rare.add("a result was held until others agree")
+		}
 		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
 	case *messages.Heartbeat:
 		from.home = to
@@ -215,6 +219,7 @@ func (c *Chronicle) written(n *Node, b Batch) {
 	for _, r := range b.Records {
 		if j, ok := jobOf(r); ok {
 			jobs = append(jobs, j)
+			c.marvel(n, j)
 		}
 	}
 	c.show(wrote{n, b, jobs})

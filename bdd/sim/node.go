@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -185,8 +186,8 @@ type randomness struct{ from *rand.Rand }
 
 // Read implements io.Reader.
 func (r randomness) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(r.from.IntN(256))
+	for i := 0; i < len(b); i += 8 {
+		copy(b[i:], binary.LittleEndian.AppendUint64(nil, r.from.Uint64()))
 	}
 	return len(b), nil
 }
