@@ -13,8 +13,10 @@ PROTOGEN ?= go -C tools run ./protogen
 EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
+SEEDS ?= 500
+FIRST ?= 1
 
-.PHONY: help build examples demo test spec race real bench lint fmt generate generated tidy check clean
+.PHONY: help build examples demo test spec race real sim bench lint fmt generate generated tidy check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,9 @@ race: ## Run the specs in random order under the race detector, without campaign
 
 real: ## Run the specs that need real processes (label real)
 	$(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=15m $(if $(CI),--no-color)
+
+sim: ## Run SEEDS simulated networks, from seed FIRST on
+	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)
 
 bench: ## Measure the core (BENCH=Merge picks benchmarks)
 	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...

@@ -21,11 +21,18 @@ func checkS8(c *Chronicle, f fact) string {
 	if len(d.story.attempts) > 1 {
 		c.w.Rare.add("a job was deployed again")
 	}
-	allowed := maxAttempts + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	allowed := maxAttempts*int(max(d.story.quorum(), 1)) + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
 	if n := len(d.story.attempts); n > allowed {
 		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
 	}
 	return ""
+}
+
+func (s *story) quorum() uint8 {
+	if s.spec == nil {
+		return 1
+	}
+	return s.spec.Quorum
 }
 
 // checkL1 looks at rest for jobs that neither run nor say why not.
@@ -76,7 +83,7 @@ func checkL2(c *Chronicle, f fact) string {
 			continue
 		}
 		for _, v := range r.views {
-			if j, ok := v.byID[s.id]; ok && winner(j) == nil && c.served(j) {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && v.fed(j) {
 				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
 			}
 		}
@@ -84,15 +91,18 @@ func checkL2(c *Chronicle, f fact) string {
 	return ""
 }
 
-// served says whether a job's owner has an executor to give it to. One that has none hands its jobs over, if it can.
-func (c *Chronicle) served(j job.Job) bool {
-	return able.Takeover || slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.home != nil && n.home.ID == j.Current().Node })
+// fed says whether the ends of all that a job follows are final. One that follows what is not there, or not certain, waits, and says so.
+func (v *view) fed(j job.Job) bool {
+	return !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
 func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
 		return false
+	}
+	if p := parse(s.spec.Args); s.spec.Quorum > 1 && (p.wild || p.kill) {
+		return false // it never agrees, and may try as often as it may
 	}
 	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
 }
@@ -117,7 +127,7 @@ func checkL3(c *Chronicle, f fact) string {
 	within := b.LeaseTimeout + b.Reconnect + 1500*time.Millisecond
 	for _, s := range c.order {
 		for _, d := range s.deployed {
-			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() {
+			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() && d.broker.disturbed < d.at {
 				owner := d.broker.life
 				c.w.plan(owner, within, func() { c.askReplanned(d, owner, c.w.now-within) })
 			}

@@ -22,6 +22,8 @@ type Client struct {
 	session []byte                      // what it has seen
 	names   map[*Node]string            // what new ids have behind their ULID, of brokers that are called otherwise
 	onDown  []func(broker *Node)
+
+	submitted []job.ID // by the customers of a campaign
 }
 
 // Told is one answer, or one piece of news, as a client got it.
@@ -61,7 +63,6 @@ func (c *Client) receive(to string, broker *Node, message any) {
 		return
 	}
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, m})
-	c.w.chronicle.clientTold(c, broker, m)
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
 		c.session = s.GetSession()
 	}
@@ -95,12 +96,19 @@ func (c *Client) Ask(broker string, m proto.Message) any {
 	c.w.RunUntil(patience, func() bool { return c.connected(b) })
 	var answer any
 	defer c.ask(b, m, func(a any) {
-		if answer == nil {
+		if answer == nil && answers(m, a) {
 			answer = a
 		}
 	})()
 	c.w.RunUntil(patience, func() bool { return answer != nil })
 	return answer
+}
+
+// answers says whether a is the answer to m, and not news of the job that it asked to watch.
+func answers(m proto.Message, a any) bool {
+	_, submission := m.(*messages.SubmitJob)
+	_, news := a.(*messages.JobChanged)
+	return !submission || !news
 }
 
 // Submit hands in a job and returns its id. It panics if the job is not acknowledged: ask with a SubmitJob where that is the point.

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
@@ -158,7 +159,7 @@ func (l *life) adoptChild(next actor.SpawnFunc) actor.SpawnFunc {
 
 // keyOf names an actor for the scheduler, the same in every run.
 func (l *life) keyOf(name string) uint64 {
-	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40) //nolint:gosec // small counts
+	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40)
 }
 
 // end abandons the process: its actors never run again, and nothing of theirs is told.
@@ -185,8 +186,8 @@ type randomness struct{ from *rand.Rand }
 
 // Read implements io.Reader.
 func (r randomness) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(r.from.Uint32())
+	for i := 0; i < len(b); i += 8 {
+		copy(b[i:], binary.LittleEndian.AppendUint64(nil, r.from.Uint64()))
 	}
 	return len(b), nil
 }
