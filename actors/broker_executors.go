@@ -156,7 +156,7 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		return
 	}
 	b.log.Info("executor left", "executor", m.Name, "node", m.ID, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Left, "it stopped")
+	b.letGo(ctx, m, roster.Left, "it stopped", false)
 }
 
 func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
@@ -175,11 +175,12 @@ func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
 // lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
 func (b *Broker) lose(ctx actor.Context, m *member, why string) {
 	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Lost, why)
+	b.letGo(ctx, m, roster.Lost, why, m.reconnects != nil)
 }
 
-// letGo takes an executor out of the crew and tells the jobs it had in hand.
-func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string) {
+// letGo takes an executor out of the crew and tells the jobs it had in hand. One whose connection was closed by the other end went down, as far as
+// can be told; one that is merely silent may be well.
+func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string, down bool) {
 	ids := m.jobs()
 	b.crew.leave(m)
 	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
@@ -187,7 +188,7 @@ func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, w
 	}
 	b.noteExecutor(ctx, m, standing, why)
 	for _, id := range ids {
-		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, At: b.hybrid()})
+		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, Down: down, At: b.hybrid()})
 	}
 }
 

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -91,21 +92,25 @@ func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 		b.reply(ctx, &messages.Refused{Code: messages.Refused_CONFLICT, Reason: fmt.Sprintf("job %s was submitted before with another spec; use a new id", s.id), Job: string(s.id)})
 		return
 	}
-	if _, mine := j.Mine(b.journal); mine {
+	if owned(j, b.journal) {
 		b.acknowledge(ctx, s.id, ctx.Sender())
 	} else {
-		ack := b.acknowledgement(s.id, ctx.Sender())
-		b.hold(func() { ack.send(ctx, b.copies()) })
+		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(s.id)
+		b.hold(func() { ack.send(ctx, copies) })
 	}
 	b.moved(ctx, j)
 }
 
-// copies is on how many disks a record of another broker is that is on this one's.
-func (b *Broker) copies() uint32 {
-	if b.durable() {
+// copies is on how many disks a job of others is that is on this one's: also on that of who last wrote it, unless that is given up.
+func (b *Broker) copies(id job.ID) uint32 {
+	rec, _ := b.replica.Get(jobKey(id))
+	switch {
+	case !b.durable():
+		return 0
+	case slices.ContainsFunc(rec.Writes.Dots(), func(d ledger.Dot) bool { return !b.census.Forgotten(d.Journal) }):
 		return 2
 	}
-	return 0
+	return 1
 }
 
 // commit writes a job down and lets everybody know. It is the one place where a job changes at this broker by its own doing; whatever leaves this

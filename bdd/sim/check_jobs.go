@@ -91,9 +91,9 @@ func checkL2(c *Chronicle, f fact) string {
 	return ""
 }
 
-// fed says whether the ends of all that a job follows are final. One that follows what is not there, or not certain, waits, and says so.
+// fed says whether the ends of all that a job follows are final, and it is not in quarantine. Else it waits, and says so.
 func (v *view) fed(j job.Job) bool {
-	return !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
+	return !j.Current().Quarantined && !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.

@@ -21,8 +21,14 @@ func outcomeOf(v *job.Verdict) string {
 	return s
 }
 
-// certain says whether promises that stand on two disks can be held to: fewer than two brokers lost something.
-func (c *Chronicle) certain() bool { return c.losses < 2 }
+// certain says whether a final end can be held to: since the job was submitted, fewer disks lost something than it was acknowledged on.
+func (c *Chronicle) certain(s *story) bool {
+	disks := 2
+	for _, a := range s.acks {
+		disks = min(disks, int(a.durability))
+	}
+	return c.losses-s.lost < disks
+}
 
 // checkS3 remembers the first final end of every job that anybody was told.
 func checkS3(c *Chronicle, f fact) string {
@@ -36,7 +42,7 @@ func checkS3(c *Chronicle, f fact) string {
 	case was == nil:
 		s.story.final = &now
 		return c.onDisks(s, now.what)
-	case was.what != now.what && c.certain():
+	case was.what != now.what && c.certain(s.story):
 		return fmt.Sprintf("job %s was final with %s (told %s) and is final with %s (told %s)", s.story.id, was.what, was.who, now.what, now.who)
 	}
 	return ""

@@ -19,7 +19,8 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	losses     int // brokers whose disks lost something, or that were given up alive
+	losses     int             // times that a disk lost something
+	rolledBack map[string]bool // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -138,7 +139,7 @@ func (c *Chronicle) story(id job.ID) *story {
 func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
 	s := c.story(id)
 	if s.by == nil {
-		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.lost
+		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.losses
 	}
 	s.specs = append(s.specs, anonymousHash(spec))
 }
@@ -228,9 +229,7 @@ func (c *Chronicle) written(n *Node, b Batch) {
 
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {
-	if n.Disk.harmed == 1 {
-		c.losses++
-	}
+	c.losses++
 	c.show(harm{n})
 }
 
