@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urbancompute/ucp/internal/job"
@@ -69,7 +70,24 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 			return ""
 		}
 	}
-	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there", j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name)
+	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there; its owners say %s",
+		j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name, owners(j))
+}
+
+// owners tells in a line what each owner of a job says of its attempts.
+func owners(j job.Job) string {
+	var b strings.Builder
+	for _, t := range j.Tenures {
+		fmt.Fprintf(&b, "[%v", t.Owner)
+		for _, a := range t.Attempts {
+			fmt.Fprintf(&b, " %s %v lease %d", short(a.Name), a.State, a.Lease)
+		}
+		if t.Verdict != nil {
+			fmt.Fprintf(&b, " %v", t.Verdict.Kind)
+		}
+		fmt.Fprintf(&b, " %q]", t.Waiting)
+	}
+	return b.String()
 }
 
 // checkL2 looks at rest for acknowledged jobs without a verdict.
@@ -101,8 +119,8 @@ func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
 		return false
 	}
-	if p := parse(s.spec.Args); s.spec.Quorum > 1 && (p.wild || p.kill) {
-		return false // it never agrees, and may try as often as it may
+	if p := parse(s.spec.Args); p.kill || s.spec.Quorum > 1 && p.wild {
+		return false // it takes its executors down until somebody ends that, or never agrees
 	}
 	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
 }

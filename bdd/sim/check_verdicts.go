@@ -111,9 +111,9 @@ func checkS5(c *Chronicle, f fact) string {
 		if len(ends) > 1 {
 			return fmt.Sprintf("job %s ended in several ways: %v", s.id, ends)
 		}
-		for _, client := range c.w.clients {
-			if n := client.Superseded(s.id); n > 1 {
-				return fmt.Sprintf("%s was told %d times that the end of job %s does not stand", client.Name, n, s.id)
+		for who, n := range s.superseded {
+			if n > 1 {
+				return fmt.Sprintf("%s told %d times that its end of job %s does not stand", who, n, s.id)
 			}
 		}
 	}

@@ -41,21 +41,22 @@ const maxViolations = 20
 
 // story is what was seen of one job.
 type story struct {
-	id        job.ID
-	by        *Client
-	specs     [][32]byte // as submitted, their submitter left out
-	spec      *job.Spec
-	submitted time.Duration
-	lost      int // disks that had lost something by then
-	acks      []ack
-	runs      int // programs begun
-	attempts  map[job.Name]bool
-	deployed  []*deployment
-	final     *outcome
-	accepted  map[job.Ownership]run // the result that each owner called accepted
-	verdicts  map[job.Ownership]string
-	told      map[string]told // client and broker → what was told last
-	rare      map[string]bool // what its record has shown
+	id         job.ID
+	by         *Client
+	specs      [][32]byte // as submitted, their submitter left out
+	spec       *job.Spec
+	submitted  time.Duration
+	lost       int // disks that had lost something by then
+	acks       []ack
+	runs       int // programs begun
+	attempts   map[job.Name]bool
+	deployed   []*deployment
+	final      *outcome
+	accepted   map[job.Ownership]run // the result that each owner called accepted
+	verdicts   map[job.Ownership]string
+	told       map[string]told // client and broker → what was told last
+	superseded map[string]int  // broker and journal → how often it told that its provisional end does not stand
+	rare       map[string]bool // what its record has shown
 }
 
 type ack struct {
@@ -125,7 +126,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{},
+			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{}, superseded: map[string]int{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)

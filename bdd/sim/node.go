@@ -30,6 +30,7 @@ type Node struct {
 	skew        time.Duration
 	cuts        int           // that lie on its ways
 	cutAt       time.Duration // when the last one came
+	births      int           // of journals in a life
 	disturbed   time.Duration // when something was last done to it
 	sloth       float64       // share of messages handled late
 	bench       *bench
@@ -175,8 +176,12 @@ func (l *life) end() {
 // noted counts what the actors tell of their lives.
 func (l *life) noted(n actors.Note) {
 	l.node.w.Rare.add(n.Kind)
-	if n.Kind == "reborn" {
+	switch n.Kind {
+	case "reborn":
 		l.node.disturbed = l.node.w.now
+		l.node.births++
+	case "superseded":
+		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d", l.node.Name, l.node.births)]++
 	}
 	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
 }
