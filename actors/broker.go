@@ -311,9 +311,10 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.owners.forgive(late)
 	}
 	for _, e := range b.crew.silent(now, b.LeaseTimeout) {
-		b.lose(ctx, e, fmt.Sprintf("silent for %s", b.LeaseTimeout))
+		b.lose(ctx, e, false, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
 	b.endRetention(ctx, now)
+	b.crew.prune(now)
 	b.expireOffers(ctx, now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)

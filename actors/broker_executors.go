@@ -35,20 +35,21 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 
 // reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone.
 func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs [][]byte) {
-	byJob := map[job.ID][]job.Held{}
+	concerned := map[job.ID]bool{}
 	for _, id := range m.jobs() {
-		byJob[id] = nil
+		concerned[id] = true
 	}
+	clear(m.live)
 	for i, n := range running {
-		held := job.Held{Name: n}
+		concerned[n.Job] = true
+		h := inHand{}
 		if j, ok := b.job(n.Job); ok && i < len(macs) {
-			held.Signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
+			h.signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
 		}
-		byJob[n.Job] = append(byJob[n.Job], held)
+		m.inHand[n], m.live[n] = h, true
 	}
-	m.carried = maps.Clone(byJob)
-	for _, id := range slices.Sorted(maps.Keys(byJob)) {
-		b.reportedJob(ctx, m, id, byJob[id])
+	for _, id := range slices.Sorted(maps.Keys(concerned)) {
+		b.reportedJob(ctx, m, id, m.held(id))
 	}
 }
 
@@ -70,7 +71,7 @@ func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job
 // carriedOn tells a job that has just become ours what executors at home here have in hand of it.
 func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
 	for _, m := range b.crew.sorted() {
-		if held, ok := m.carried[id]; ok {
+		if held := m.held(id); len(held) > 0 {
 			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 		}
 	}
@@ -120,7 +121,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	m := b.hear(ctx)
 	party := executor
 	if m != nil {
-		m.done(messages.AttemptFromWire(msg.GetAttempt()))
+		m.sent(messages.AttemptFromWire(msg.GetAttempt()), b.Now())
 		m.Window = int(msg.GetWindow())
 		party = m.party()
 		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok && len(m.Warm) < maxWarm {
@@ -156,7 +157,7 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		return
 	}
 	b.log.Info("executor left", "executor", m.Name, "node", m.ID, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Left, "it stopped", false)
+	b.letGo(ctx, m, roster.Left, false, "it stopped")
 }
 
 func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
@@ -168,19 +169,19 @@ func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
 
 func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
 	if m, ok := b.crew.members[msg.node]; ok && m.lease == msg.lease && m.reconnects != nil {
-		b.lose(ctx, m, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
+		b.lose(ctx, m, true, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
 	}
 }
 
 // lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
-func (b *Broker) lose(ctx actor.Context, m *member, why string) {
+// One whose kernel closed the connection went down, as far as can be told; silence says nothing (JOB-5).
+func (b *Broker) lose(ctx actor.Context, m *member, down bool, why string) {
 	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Lost, why, m.reconnects != nil)
+	b.letGo(ctx, m, roster.Lost, down, why)
 }
 
-// letGo takes an executor out of the crew and tells the jobs it had in hand. One whose connection was closed by the other end went down, as far as
-// can be told; one that is merely silent may be well.
-func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, why string, down bool) {
+// letGo takes an executor out of the crew and tells the jobs it had in hand.
+func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, down bool, why string) {
 	ids := m.jobs()
 	b.crew.leave(m)
 	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {

@@ -138,13 +138,31 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 		b.queue.Remove(string(j.ID))
 		b.disarmQueued(j.ID)
 	}
-	b.moved(ctx, j)
+	b.movedFrom(ctx, old, j)
 	b.inputChanged(ctx, j.ID)
 }
 
 // moved tells those who watch a job, once what it says is on disk.
-func (b *Broker) moved(ctx actor.Context, j job.Job) {
-	b.hold(func() { ctx.Send(b.gateway, &moved{j, b.final(j)}) })
+func (b *Broker) moved(ctx actor.Context, j job.Job) { b.movedFrom(ctx, j, j) }
+
+func (b *Broker) movedFrom(ctx actor.Context, old, j job.Job) {
+	superseded := b.superseded(j) && !b.superseded(old)
+	b.hold(func() { ctx.Send(b.gateway, &moved{j, b.final(j), superseded, b.owesSuperseded(j)}) })
+}
+
+// superseded says whether this broker's clients were told, or are being told, that what they had been told does not stand.
+func (b *Broker) superseded(j job.Job) bool {
+	mine, ok := j.Last(b.journal)
+	t, _ := j.Tenure(mine)
+	return ok && t.Superseded
+}
+
+// owesSuperseded says whether they are to be told that yet.
+func (b *Broker) owesSuperseded(j job.Job) bool {
+	decided, _ := j.Decided()
+	mine, ok := j.Last(b.journal)
+	t, _ := j.Tenure(mine)
+	return ok && decided != nil && t.Verdict != nil && t.Verdict.Kind != job.Released && !t.Superseded && !t.Verdict.Same(decided)
 }
 
 // put writes a record and has it pushed to the peers.
@@ -180,7 +198,7 @@ func (b *Broker) account(old, j job.Job) {
 	}
 	now, _ := j.Tenure(mine)
 	before, _ := old.Tenure(mine)
-	b.crew.account(now)
+	b.crew.account(now, b.Incarnation)
 	b.orphaned(now)
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
@@ -253,9 +271,6 @@ func (b *Broker) perform(ctx actor.Context, id job.ID, owner job.Ownership, effe
 			b.note("result for a successor", id, e.Node)
 		case job.Supersede:
 			b.note("superseded", id, "")
-			if j, ok := b.job(id); ok {
-				ctx.Send(b.gateway, &superseded{j, b.final(j)})
-			}
 		case job.Deploy, job.Requeue, job.Arm, job.Finish:
 		}
 	}

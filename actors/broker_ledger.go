@@ -2,6 +2,7 @@ package actors
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -209,7 +210,7 @@ func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
 
 // stale answers STALE, and says so, if a client has seen more than this broker knows (CLK-5).
 func (b *Broker) stale(ctx actor.Context, seen ledger.Vector, id string) bool {
-	if b.replica.Vector().CoversAll(seen) {
+	if b.knows(seen) {
 		return false
 	}
 	ctx.Respond(&messages.Refused{
@@ -217,6 +218,12 @@ func (b *Broker) stale(ctx actor.Context, seen ledger.Vector, id string) bool {
 		Reason: "this broker has not heard yet of what you saw at another one",
 	})
 	return true
+}
+
+// knows says whether what a client has seen is here. What is gone for good with a broker that was given up nobody will ever know.
+func (b *Broker) knows(seen ledger.Vector) bool {
+	v := b.replica.Vector()
+	return !slices.ContainsFunc(seen.Dots(), func(d ledger.Dot) bool { return !v.Covers(d) && !b.census.Closed(d.Journal, v) })
 }
 
 // childFailed decides what happens when a child of the broker panics: the sync actor starts afresh, a supervisor ends and the broker,

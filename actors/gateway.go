@@ -80,9 +80,7 @@ func (g *Gateway) Receive(ctx actor.Context) {
 	case *messages.ForgetBroker:
 		g.pass(ctx, &forgetBroker{msg.GetBroker(), msg.GetReason(), messages.NodeOf(ctx.Sender().Address)})
 	case *moved:
-		g.moved(ctx, msg.job, msg.final)
-	case *superseded:
-		g.superseded(ctx, msg)
+		g.moved(ctx, msg)
 	case *messages.PeerDown:
 		g.forget(msg.Node)
 	case *messages.ReadStdin:
@@ -197,27 +195,20 @@ func (g *Gateway) refuse(ctx actor.Context, code messages.Refused_Code, reason, 
 	ctx.Respond(&messages.Refused{Code: code, Reason: reason, Job: id})
 }
 
-// moved tells those who watch a job, until it is over for good.
-func (g *Gateway) moved(ctx actor.Context, j job.Job, final bool) {
-	watchers, ok := g.watchers[j.ID]
+// moved tells those who watch a job, until it is over for good and they know it.
+func (g *Gateway) moved(ctx actor.Context, msg *moved) {
+	watchers, ok := g.watchers[msg.job.ID]
 	if !ok {
 		return
 	}
 	for _, w := range watchers {
-		ctx.Send(w, changed(j, final))
-	}
-	if final {
-		delete(g.watchers, j.ID)
-		maps.DeleteFunc(g.readers, func(n job.Name, _ *actor.PID) bool { return n.Job == j.ID })
-	}
-}
-
-// superseded tells those who watch a job that the end they were told of did not become final.
-func (g *Gateway) superseded(ctx actor.Context, msg *superseded) {
-	for _, w := range g.watchers[msg.job.ID] {
 		c := changed(msg.job, msg.final)
-		c.Superseded = true
+		c.Superseded = msg.superseded
 		ctx.Send(w, c)
+	}
+	if msg.final && !msg.owed {
+		delete(g.watchers, msg.job.ID)
+		maps.DeleteFunc(g.readers, func(n job.Name, _ *actor.PID) bool { return n.Job == msg.job.ID })
 	}
 }
 

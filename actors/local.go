@@ -50,16 +50,12 @@ type sessionContent struct {
 	at     vclock.Hybrid
 }
 
-// moved tells the gateway that a job has a new version, and whether it is over for good.
+// moved tells the gateway that a job has a new version.
 type moved struct {
-	job   job.Job
-	final bool
-}
-
-// superseded tells the gateway that a provisional end of this broker did not become the final one.
-type superseded struct {
-	job   job.Job
-	final bool
+	job        job.Job
+	final      bool // it is over for good
+	superseded bool // a provisional end of this broker did not become the final one
+	owed       bool // that will be told yet
 }
 
 // commit asks the broker to write a job down; the broker answers committed with the effects, which may then be done.

@@ -66,7 +66,7 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 	}
 	for _, a := range live {
 		n := c.w.byID[a.Executor]
-		if n != nil && n.life != nil && n.bench.running[a.Name] != nil {
+		if n != nil && (n.life == nil || n.bench.running[a.Name] != nil || c.w.now-n.life.started < 2*c.w.settings.Broker.LeaseTimeout) {
 			return ""
 		}
 	}

@@ -30,6 +30,7 @@ type Client struct {
 type Told struct {
 	At      time.Duration
 	Broker  string
+	To      string // the name under which the client had asked
 	Message proto.Message
 }
 
@@ -62,7 +63,7 @@ func (c *Client) receive(to string, broker *Node, message any) {
 	if !ok || broker == nil {
 		return
 	}
-	c.Told = append(c.Told, Told{c.w.now, broker.Name, m})
+	c.Told = append(c.Told, Told{c.w.now, broker.Name, to, m})
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
 		c.session = s.GetSession()
 	}

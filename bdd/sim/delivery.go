@@ -11,6 +11,7 @@ import (
 func (e *end) deliver(p *parcel) {
 	w := e.link.net.w
 	e.traced(p)
+	w.script.arrived(e.other().node, e.node, p)
 	if e.node.mailTo != nil {
 		if p.kind == userKind {
 			e.node.mailTo(p.target, e.other().node, messages.Unstamp(p.message))

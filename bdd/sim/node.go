@@ -176,6 +176,7 @@ func (l *life) end() {
 // noted counts what the actors tell of their lives.
 func (l *life) noted(n actors.Note) {
 	l.node.w.Rare.add(n.Kind)
+	l.node.w.script.noted(l.node, n)
 	switch n.Kind {
 	case "reborn":
 		l.node.disturbed = l.node.w.now

@@ -36,6 +36,7 @@ type World struct {
 	jobs      int      // ids made
 	returns   []func() // give back what dead lives borrowed
 	heals     []func() // end the cuts made by name
+	script    script
 }
 
 // Option alters the settings of a world.

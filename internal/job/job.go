@@ -110,6 +110,9 @@ const (
 // Live says whether the attempt counts as under way.
 func (s AttemptState) Live() bool { return s == Placed || s == Running }
 
+// delivered says that the attempt's result came: it will never run again.
+func (s AttemptState) delivered() bool { return s == Won || s == Failed || s == Delivered }
+
 // Candidate is a result that decides nothing yet: others must agree with it (JOB-12), or its inputs are not final (JOB-10).
 type Candidate struct {
 	Attempt  Name
@@ -183,8 +186,8 @@ func (v *Verdict) digest() (d [32]byte) {
 	return d
 }
 
-// same says that two verdicts are no conflict: they tell a client the same.
-func (v *Verdict) same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() == w.digest() }
+// Same says that two verdicts are no conflict: they tell a client the same.
+func (v *Verdict) Same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() == w.digest() }
 
 // New returns a job just submitted to owner, who runs on node. At the broker that the job's id names, owner is first; any other takes the
 // job as a takeover, with T=1.

@@ -40,7 +40,7 @@ func (w *world) checkTenure(t *Tenure) {
 }
 
 func (w *world) final(v *Verdict) {
-	if w.told != nil && !w.told.same(v) {
+	if w.told != nil && !w.told.Same(v) {
 		w.Fatalf("two final verdicts: %+v and %+v", w.told, v)
 	}
 	if len(w.spec.After) > 0 && v.Kind == Accepted && (len(v.Inputs) != 1 || v.Inputs[0] != [32]byte{1}) {

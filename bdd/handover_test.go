@@ -1,0 +1,124 @@
+package bdd_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/bdd/sim"
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+var _ = Describe("A hand-over", Label("JOB-13"), func() {
+	It("is made by the record, and moves the authority", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e2", "b2")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("1s"))
+			w.Run(5 * time.Second)
+			j := seen(w, "b1", id)
+			Expect(j.Tenures[0].Verdict.Kind).To(Equal(job.Released))
+			_, by := j.Decided()
+			Expect(by).To(Equal(job.Ownership{H: 1, Journal: w.Journal("b2")}))
+			Expect(told(w, "b1", id).GetFinal()).To(BeTrue())
+		})
+	})
+
+	It("goes on from broker to broker, also after attempts", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.Executor("e2", "b2")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("10s"))
+			w.Run(2 * time.Second)
+			w.Kill("e2")
+			w.Executor("e3", "b3")
+			w.Run(20 * time.Second)
+			same(w, id, "b1", "b2", "b3")
+			j := seen(w, "b1", id)
+			Expect(j.Tenures).To(HaveLen(3))
+			_, by := j.Decided()
+			Expect(by).To(Equal(job.Ownership{H: 2, Journal: w.Journal("b3")}))
+			Expect(j.Attempted()).To(Equal(2))
+		})
+	})
+
+	It("happens at most eight times", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1")
+			w.Executor("e2", "b2")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("1h"))
+			for range 10 { // wherever it runs, that executor falls silent, and the other one is back
+				w.Run(10 * time.Second)
+				running := "e1"
+				if live := seen(w, "b1", id).Current().Live(); len(live) > 0 && live[0].Executor == w.Node("e2").ID {
+					running = "e2"
+				}
+				w.Heal()
+				w.Isolate(running)
+			}
+			end, _ := seen(w, "b1", id).Authority()
+			Expect(end.H).To(BeNumerically(">", 1))
+			Expect(end.H).To(BeNumerically("<=", job.MaxHandOvers))
+		})
+	})
+
+	It("leaves a released owner to forward results, and to reject none", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("10s", "wild"))
+			w.Run(time.Second)
+			w.Isolate("e1")
+			w.Executor("e2", "b2")
+			w.Run(8 * time.Second)
+			Expect(seen(w, "b1", id).Current().Node).To(Equal(w.Node("b2").ID))
+			w.Run(2500 * time.Millisecond) // e1 is through, e2 not yet
+			answered := false
+			w.OnArrival(func(a sim.Arrival) {
+				if m, ok := a.Message.(*messages.ResultAnswered); ok && a.To == "e1" {
+					answered = true
+					Expect(m.GetAccepted()).To(BeTrue())
+				}
+			})
+			w.Heal()
+			w.Run(5 * time.Second)
+			Expect(answered).To(BeTrue())
+			v, by := seen(w, "b1", id).Decided()
+			Expect(by.Journal).To(Equal(w.Journal("b2")))
+			Expect(v.Executor).To(Equal(w.Node("e1").ID))
+			Expect(w.Stops("e2")).To(Equal(1))
+		})
+	})
+
+	It("of a taker moves its provisional ownership and not the authority", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			c := w.Client("c1")
+			w.Isolate("b1")
+			w.Run(10 * time.Second)
+			id := c.NewID("b1")
+			c.Ask("b2", c.Submission(id, sim.Program("1s")))
+			w.Executor("e3", "b3")
+			w.Cut("e3", "b1")
+			w.Run(5 * time.Second)
+			j := seen(w, "b2", id)
+			v, by := j.Winner()
+			Expect(v.Kind).To(Equal(job.Accepted))
+			Expect(by).To(Equal(job.Ownership{T: 1, H: 1, Journal: w.Journal("b3")}))
+			end, _ := j.Authority()
+			Expect(end).To(Equal(job.Ownership{Journal: w.Journal("b1")}))
+			Expect(told(w, "b3", id).GetFinal()).To(BeFalse())
+			w.Heal()
+			w.Run(10 * time.Second)
+			v, _ = seen(w, "b3", id).Decided()
+			Expect(v.Adopted).To(Equal(by))
+		})
+	})
+})

@@ -1,0 +1,152 @@
+package bdd_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/bdd/sim"
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
+)
+
+var _ = Describe("A submission", Label("JOB-1"), func() {
+	submit := func(c *sim.Client, broker string, id job.ID, spec *job.Spec) *messages.JobSubmitted {
+		GinkgoHelper()
+		answer := c.Ask(broker, c.Submission(id, spec))
+		Expect(answer).To(BeAssignableToTypeOf(&messages.JobSubmitted{}), "%v", answer)
+		return answer.(*messages.JobSubmitted)
+	}
+
+	It("is acknowledged with durability 2 once it is on the disks of its owner and of one more broker", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			c := w.Client("c1")
+			id := c.NewID("b1")
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.JobSubmitted); ok {
+					for _, b := range []string{"b1", "b2"} {
+						_, saved := w.Saved(b, id)
+						Expect(saved).To(BeTrue(), "it is not on the disk of %s", b)
+					}
+				}
+			})
+			Expect(submit(c, "b1", id, sim.Program("1s")).GetDurability()).To(BeEquivalentTo(2))
+		})
+	})
+
+	It("is acknowledged with durability 1 when no other broker is in reach, and with 2 when asked again after a heal", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			c := w.Client("c1")
+			w.Cut("b1", "b2")
+			w.Run(10 * time.Second)
+			id := c.NewID("b1")
+			Expect(submit(c, "b1", id, sim.Program("1s")).GetDurability()).To(BeEquivalentTo(1))
+			_, saved := w.Saved("b1", id)
+			Expect(saved).To(BeTrue())
+			w.Heal()
+			w.Run(5 * time.Second)
+			Expect(submit(c, "b1", id, sim.Program("1s")).GetDurability()).To(BeEquivalentTo(2))
+		})
+	})
+
+	It("waits for the disk of a broker in reach no longer than a second", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.SlowDisk("b2", 20_000) // ten seconds
+			c := w.Client("c1")
+			w.Run(time.Second)
+			since := w.Now()
+			Expect(submit(c, "b1", c.NewID("b1"), sim.Program("1s")).GetDurability()).To(BeEquivalentTo(1))
+			Expect(w.Now() - since).To(BeNumerically("<", 1500*time.Millisecond))
+		})
+	})
+
+	It("made twice, also at two brokers, is one job that runs once", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			c := w.Client("c1")
+			id := c.NewID("b1")
+			submit(c, "b1", id, sim.Program("1s"))
+			submit(c, "b1", id, sim.Program("1s"))
+			submit(c, "b2", id, sim.Program("1s"))
+			w.Run(5 * time.Second)
+			Expect(runs(w, "e1")).To(Equal(1))
+			Expect(seen(w, "b1", id).Tenures).To(HaveLen(1))
+		})
+	})
+
+	It("with another spec under the same id is refused by whoever knows the first", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("1h"))
+			w.Run(time.Second)
+			for _, b := range []string{"b1", "b2"} {
+				refused := c.Ask(b, &messages.SubmitJob{Job: string(id), Spec: sim.Program("2h").Append(nil)}).(*messages.Refused)
+				Expect(refused.GetCode()).To(Equal(messages.Refused_CONFLICT))
+			}
+		})
+	})
+
+	When("another broker gets it than the one that its id names", func() {
+		It("is a takeover: what that broker decides is provisional until the first owner is there", func() {
+			inWorld(func(w *sim.World) {
+				brokers(w, "b1", "b2", "b3")
+				w.Executor("e1", "b2", "b3")
+				w.Isolate("b1")
+				c := w.Client("c1")
+				w.Run(10 * time.Second)
+				id := c.NewID("b1")
+				submit(c, "b2", id, sim.Program("1s"))
+				w.Run(5 * time.Second)
+				j := seen(w, "b2", id)
+				Expect(j.First).To(Equal(job.Ownership{Journal: w.Journal("b1")}))
+				Expect(j.Tenures).To(HaveLen(1))
+				Expect(j.Tenures[0].Owner).To(Equal(job.Ownership{T: 1, Journal: w.Journal("b2")}))
+				Expect(j.State()).To(Equal(job.StateAccepted))
+				Expect(told(w, "b2", id).GetFinal()).To(BeFalse())
+
+				w.Heal()
+				w.Run(10 * time.Second)
+				v, by := seen(w, "b3", id).Decided()
+				Expect(v).NotTo(BeNil())
+				Expect(by).To(Equal(j.First))
+				Expect(v.Adopted).To(Equal(j.Tenures[0].Owner))
+				Expect(told(w, "b3", id).GetFinal()).To(BeTrue())
+				Expect(runs(w, "e1")).To(Equal(1))
+			})
+		})
+	})
+
+	When("two sides of a partition took two specs under one id", func() {
+		It("counts with the spec of its first owner alone, and the other's client is told so once", func() {
+			inWorld(func(w *sim.World) {
+				brokers(w, "b1", "b2")
+				w.Executor("e1", "b1")
+				w.Executor("e2", "b2")
+				one, two := w.Client("c1", "b1"), w.Client("c2", "b2")
+				w.Split("b1", "e1", "c1")
+				w.Run(10 * time.Second)
+				id := one.NewID("b1")
+				submit(two, "b2", id, sim.Program("1s", "second"))
+				w.Run(5 * time.Second)
+				Expect(seen(w, "b2", id).State()).To(Equal(job.StateAccepted))
+				submit(one, "b1", id, sim.Program("2s", "first"))
+				w.Heal()
+				w.Run(20 * time.Second)
+				same(w, id, "b1", "b2")
+				j := seen(w, "b2", id)
+				Expect(j.Spec.Args).To(Equal([]string{"2s", "first"}))
+				v, by := j.Decided()
+				Expect(by).To(Equal(j.First))
+				Expect(string(v.Result.Stdout.Inline)).To(ContainSubstring("first"))
+				Expect(two.Superseded(id)).To(Equal(1))
+				Expect(one.Superseded(id)).To(BeZero())
+			}, sim.Without("S9")) // the end of a spec that does not count is taken back
+		})
+	})
+})

@@ -1,0 +1,106 @@
+package sim
+
+import (
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/urbancompute/ucp/actors"
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/messages"
+)
+
+// What a spec, which tells a world line by line, can see and do beyond what a campaign needs.
+
+// script is who looks on.
+type script struct {
+	notes    []func(node string, n actors.Note)
+	arrivals []func(Arrival)
+}
+
+// Arrival is a message of an actor as it reaches another node.
+type Arrival struct {
+	At       time.Duration
+	From, To string // names of nodes
+	Target   string // the actor's
+	Stamp    messages.Stamp
+	Message  proto.Message
+}
+
+// OnNote has look see every event in the life of a node from now on.
+func (w *World) OnNote(look func(node string, n actors.Note)) {
+	w.script.notes = append(w.script.notes, look)
+}
+
+// OnArrival has look see every message that reaches another node from now on, before its actor does.
+func (w *World) OnArrival(look func(Arrival)) {
+	w.script.arrivals = append(w.script.arrivals, look)
+}
+
+func (s *script) noted(n *Node, note actors.Note) {
+	for _, look := range s.notes {
+		look(n.Name, note)
+	}
+}
+
+func (s *script) arrived(from, to *Node, p *parcel) {
+	if len(s.arrivals) == 0 || p.kind != userKind {
+		return
+	}
+	a := Arrival{At: from.w.now, From: from.Name, To: to.Name, Target: p.target}
+	if stamped, ok := p.message.(*messages.Stamped); ok {
+		a.Stamp = stamped.Stamp
+	}
+	a.Message, _ = messages.Unstamp(p.message).(proto.Message)
+	for _, look := range s.arrivals {
+		look(a)
+	}
+}
+
+// ExecutorWith adds and starts an executor with so many slots and these labels, with links to these brokers.
+func (w *World) ExecutorWith(name string, slots int, labels map[string]string, brokers ...string) *Node {
+	n := w.addNode(name, messages.Executor)
+	n.bench = newBench(n, slots)
+	for k, v := range labels {
+		n.bench.labels[k] = v
+	}
+	n.start()
+	for _, b := range brokers {
+		w.net.connect(n, w.Node(b))
+	}
+	return n
+}
+
+// Link lays a link between two nodes that have none yet.
+func (w *World) Link(a, b string) { w.net.connect(w.Node(a), w.Node(b)) }
+
+// Journal is the name under which a broker writes, as its disk says.
+func (w *World) Journal(broker string) string {
+	return string(w.Node(broker).Disk.durable.meta["journal"])
+}
+
+// Clock is what a node that runs knows of all others.
+func (w *World) Clock(node string) vclock.Clock { return w.Node(node).life.clock.Now().Clock() }
+
+// Saved is a job as the disk of a broker holds it for good, and whether it does.
+func (w *World) Saved(broker string, id job.ID) (job.Job, bool) {
+	key := ledger.Key{Kind: ledger.Job, ID: string(id)}
+	return jobOf(SavedRecord{Key: key, Bytes: w.Node(broker).Disk.durable.records[key]})
+}
+
+// Remember keeps a copy of what a broker's disk holds now, for RollBack.
+func (w *World) Remember(broker string) { w.Node(broker).Disk.Remember() }
+
+// PunchHole takes a job from the disk of a broker, which must be down, though its vector goes on saying that it is there.
+func (w *World) PunchHole(broker string, id job.ID) {
+	delete(w.Node(broker).Disk.durable.records, ledger.Key{Kind: ledger.Job, ID: string(id)})
+}
+
+// LoseUnsynced ends a broker without a sign, and with it everything that it wrote and that is not synced.
+func (w *World) LoseUnsynced(broker string) {
+	n := w.Node(broker)
+	n.Disk.pending, n.Disk.syncing = nil, 0
+	n.powerOff()
+}
