@@ -23,6 +23,9 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 	}
 	first, refused := b.firstOwner(s.id)
 	if refused == nil {
+		refused = b.tooOld(s.id)
+	}
+	if refused == nil {
 		refused = b.noRoom(s.id)
 	}
 	if refused != nil {
@@ -47,6 +50,27 @@ func (b *Broker) taken(ctx actor.Context, id job.ID) {
 	b.inputsKnown(ctx, id)
 	b.beginTenure(ctx, j)
 	b.enqueue(ctx, id)
+}
+
+// tooOld refuses an unknown job whose id was made before those that were forgotten: it may be one of them, and must not run again (SYNC-8).
+func (b *Broker) tooOld(id job.ID) *messages.Refused {
+	upto := b.forgottenUpTo()
+	if id.Time() > upto {
+		return nil
+	}
+	b.note("refused as perhaps forgotten", id, "")
+	return &messages.Refused{
+		Code: messages.Refused_RENAMED, Job: string(id), Broker: b.name(), AfterMs: uint64(max(0, upto)),
+		Reason: "jobs of that time are forgotten here, and this may have been one: submit it under a new id",
+	}
+}
+
+// name is what the ids of jobs first given to this broker have behind their ULID.
+func (b *Broker) name() string {
+	if b.first {
+		return b.ID
+	}
+	return b.ID + "-" + b.journal
 }
 
 // noRoom refuses a job when the queue or the disk is full.
@@ -75,7 +99,7 @@ func (b *Broker) firstOwner(id job.ID) (job.Ownership, *messages.Refused) {
 	switch {
 	case node == b.ID && journal != b.journal:
 		return job.Ownership{}, &messages.Refused{
-			Code: messages.Refused_RENAMED, Job: string(id), Broker: b.ID + "-" + b.journal,
+			Code: messages.Refused_RENAMED, Job: string(id), Broker: b.name(),
 			Reason: "this broker began a new journal and does not know the job: submit it under a new id",
 		}
 	case !known:

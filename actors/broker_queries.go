@@ -189,15 +189,15 @@ func (b *Broker) queuedFor(j job.Job) string {
 func (b *Broker) names(j job.Job) map[string]string {
 	names := map[string]string{}
 	for _, t := range j.Tenures {
-		b.name(names, t.Node)
+		b.nameNode(names, t.Node)
 		for _, a := range t.Attempts {
-			b.name(names, a.Executor)
+			b.nameNode(names, a.Executor)
 		}
 	}
 	return names
 }
 
-func (b *Broker) name(into map[string]string, id string) {
+func (b *Broker) nameNode(into map[string]string, id string) {
 	if n, ok := b.node(id); ok {
 		into[id] = n.Name
 	}

@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -136,7 +138,8 @@ func (c *Client) NewID(broker string) job.ID {
 	if name, ok := c.names[b]; ok {
 		owner = name
 	}
-	return job.ID(fmt.Sprintf("01J%018dX%04d-%s", c.w.now/time.Millisecond, c.w.jobs, owner))
+	made := ulid.MustNew(ulid.Timestamp(epoch.Add(c.w.now)), nil).String()[:10] // the part that says when
+	return job.ID(fmt.Sprintf("%s%011dX%04d-%s", made, c.w.jobs, c.w.jobs, owner))
 }
 
 // Show asks a broker for a job. It panics if the broker does not know it.

@@ -14,7 +14,7 @@ var HorizonKey = Key{Horizon, "horizon"}
 // ended below it are let go. A horizon never goes back.
 type HorizonState struct {
 	Vector Vector
-	At     vclock.Hybrid // when it was last moved
+	At     vclock.Hybrid // the latest time that what it forgot was said to be made
 }
 
 // Merge implements State.
