@@ -13,10 +13,7 @@ PROTOGEN ?= go -C tools run ./protogen
 EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
-SEEDS ?= 500
-FIRST ?= 1
-
-.PHONY: help build examples demo test spec race real sim bench lint fmt generate generated tidy check clean
+.PHONY: help build examples demo test spec race real sim bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -68,6 +65,9 @@ generated: ## Check that messages/*.pb.go is what messages/*.proto says
 tidy: ## Check that go.mod and go.sum say what the code needs
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+
+model: ## Check the models in docs/model with spin (DEEP=1: larger searches, SHOW=1: the histories that break broken rules)
+	@docs/model/check.sh $(MODEL)
 
 check: ## What has to hold before a commit is shared
 	@TIMEFORMAT='   took %0lR'; for stage in generated tidy lint race; do \
