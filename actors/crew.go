@@ -104,7 +104,7 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	executors := make([]placement.Executor, 0, len(c.members))
 	for _, m := range c.sorted() {
 		e := m.Executor
-		e.Used = m.used()
+		e.Used, e.Party = m.used(), m.party()
 		e.Cut = m.reconnects != nil
 		executors = append(executors, e)
 	}

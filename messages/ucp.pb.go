@@ -2415,6 +2415,7 @@ type SlotRequest struct {
 	Memory        uint64                 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"` // bytes
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"` // digest
+	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"` // parties that have their say already
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2473,6 +2474,13 @@ func (x *SlotRequest) GetLabels() map[string]string {
 func (x *SlotRequest) GetModule() []byte {
 	if x != nil {
 		return x.Module
+	}
+	return nil
+}
+
+func (x *SlotRequest) GetBarred() []string {
+	if x != nil {
+		return x.Barred
 	}
 	return nil
 }
@@ -3652,12 +3660,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc0\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd8\x01\n" +
 	"\vSlotRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
-	"\x06module\x18\x04 \x01(\fR\x06module\x1a9\n" +
+	"\x06module\x18\x04 \x01(\fR\x06module\x12\x16\n" +
+	"\x06barred\x18\x05 \x03(\tR\x06barred\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +

@@ -65,6 +65,9 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 		return ""
 	}
 	for _, a := range live {
+		if sinceThen := epoch.Add(c.w.now).UnixMilli() - a.Placed.Wall; sinceThen < 5000 {
+			return "" // it is on its way
+		}
 		n := c.w.byID[a.Executor]
 		if n != nil && (n.life == nil || n.bench.running[a.Name] != nil || c.w.now-n.life.started < 2*c.w.settings.Broker.LeaseTimeout) {
 			return ""
