@@ -18,6 +18,7 @@ type horizon struct {
 	ended  endedJobs
 	last   time.Time          // when this broker last said what it holds
 	silent map[string]silence // by journal: what a broker last said, and since when it says nothing new
+	passed ledger.Vector      // the horizon up to which lives that are over were dropped from the clock
 }
 
 type silence struct {
@@ -139,6 +140,28 @@ func (b *Broker) applyHorizon(_ actor.Context) {
 	for _, key := range b.replica.ApplyHorizon() {
 		b.dropped(key)
 	}
+	if known := b.replica.Horizon(); !b.horizon.passed.CoversAll(known) {
+		b.horizon.passed = known
+		b.retireClocks(known)
+	}
+}
+
+// retireClocks drops from the clock what it counted of lives that are over, as soon as every broker knows that they are (CLK-6).
+func (b *Broker) retireClocks(known ledger.Vector) {
+	givenUp := func(journal string) bool {
+		rec, ok := b.replica.Get(forgetKey(journal))
+		return ok && known.CoversAll(rec.Writes)
+	}
+	var over []vclock.Key
+	for rec := range b.replica.All(ledger.Node) {
+		if !known.CoversAll(rec.Writes) {
+			continue
+		}
+		if key, ok := b.census.Outlived(rec.State.(nodeState).Node, givenUp); ok {
+			over = append(over, key)
+		}
+	}
+	b.Clock.Retire(over...)
 }
 
 // dropped forgets what this broker knew of a record.

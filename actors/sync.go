@@ -223,7 +223,7 @@ func (s *syncer) deliver(ctx actor.Context, msg *deltaReady) {
 func (s *syncer) reborn(ctx actor.Context) {
 	for _, n := range slices.Sorted(maps.Keys(s.peers)) {
 		p := s.peers[n]
-		p.sending, p.waiting, p.asked, p.pushed = nil, nil, false, ledger.Vector{}
+		p.sending, p.waiting, p.asked, p.again, p.pushed = nil, nil, false, false, ledger.Vector{}
 		ctx.Send(s.broker, &vectorRequest{peer: n, answer: true})
 	}
 }
@@ -287,6 +287,9 @@ func (s *syncer) taken(ctx actor.Context, msg *messages.SyncTaken) {
 	}
 	if p, ok := s.peers[s.from(ctx)]; ok {
 		p.taken(ctx, msg)
+		if p.askAgain() {
+			ctx.Send(s.broker, &vectorRequest{peer: s.from(ctx), answer: true})
+		}
 		s.push(ctx, s.from(ctx))
 	}
 }

@@ -24,6 +24,7 @@ type peer struct {
 	dirty   bool          // there is more
 	asked   bool          // the broker plans a push
 	stalled bool          // no part was taken since the last tick
+	again   bool          // it asked anew while a round was on its way that answers it
 
 	// What is being received: parts of one round, in order.
 	inLife  uint64
@@ -32,10 +33,14 @@ type peer struct {
 	broken  bool // a part was missed: records are taken, marks are not
 }
 
-// stream has a delta sent after the one on its way.
+// stream has a delta sent after the one on its way. A push that finds the way taken is planned again later; so is an answer behind an answer, most
+// of which would come twice.
 func (p *peer) stream(ctx actor.Context, d *deltaReady) {
-	if p.sending == nil || d.life != 0 { // a push that finds the way taken is planned again later
+	switch {
+	case p.sending == nil || (d.life != 0 && p.sending.life == 0):
 		p.waiting = d
+	case d.life != 0:
+		p.again = true
 	}
 	p.next(ctx)
 }
@@ -80,10 +85,17 @@ func (p *peer) taken(ctx actor.Context, msg *messages.SyncTaken) {
 	p.send(ctx)
 }
 
+// askAgain says whether the peer is to be asked what it lacks now that a round is over, once.
+func (p *peer) askAgain() bool {
+	again := p.again && p.sending == nil
+	p.again = p.again && !again
+	return again
+}
+
 // dropStalled gives up a round of which no part was taken for a whole interval.
 func (p *peer) dropStalled() {
 	if p.stalled {
-		p.sending, p.waiting, p.asked = nil, nil, false
+		p.sending, p.waiting, p.asked, p.again = nil, nil, false, false
 	}
 	p.stalled = p.sending != nil
 }

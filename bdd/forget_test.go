@@ -12,6 +12,11 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
+// forgetting is an operator's word that a broker is gone for good.
+func forgetting(w *sim.World, broker string) *messages.ForgetBroker {
+	return &messages.ForgetBroker{Broker: w.Node(broker).ID, Reason: "its disk is gone"}
+}
+
 var _ = Describe("Forgetting a broker", Label("JOB-14"), func() {
 	// bereft has b1 gone for good with a job that nobody could run yet, and b3 cut off from b2.
 	bereft := func(tell func(w *sim.World, c *sim.Client, id job.ID)) {
@@ -28,7 +33,7 @@ var _ = Describe("Forgetting a broker", Label("JOB-14"), func() {
 	}
 	forget := func(w *sim.World, c *sim.Client, at, broker string) *messages.BrokerForgotten {
 		GinkgoHelper()
-		answer := c.Ask(at, &messages.ForgetBroker{Broker: w.Node(broker).ID, Reason: "its disk is gone"})
+		answer := c.Ask(at, forgetting(w, broker))
 		Expect(answer).To(BeAssignableToTypeOf(&messages.BrokerForgotten{}), "%v", answer)
 		return answer.(*messages.BrokerForgotten)
 	}

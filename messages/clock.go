@@ -37,9 +37,10 @@ type NodeClock struct {
 	// eager reads the wall clock at every tick instead of by a timer.
 	eager bool
 
-	opening sync.Mutex // held to replace current
+	opening sync.Mutex // held to replace current, and to read or change retired
+	retired retired
 	refused atomic.Uint64
-	// foreign agrees to entries of other nodes: nobody knows better than this clock what this node has counted.
+	// foreign agrees to entries of other nodes that are not retired: nobody knows better than this clock what this node has counted.
 	foreign func(vclock.Key) bool
 }
 
@@ -59,7 +60,7 @@ func NewNodeClock(self vclock.Key, wall func() time.Time) *NodeClock {
 		panic(fmt.Sprintf("node clock: invalid key %q", self.Node))
 	}
 	n := &NodeClock{self: self, wall: wall}
-	n.foreign = func(k vclock.Key) bool { return k != self }
+	n.foreign = func(k vclock.Key) bool { return k != self && !n.retired.has(k) }
 	n.current.Store(&period{epoch: epoch{owner: self, clock: n}})
 	n.stale.Store(true)
 	return n
