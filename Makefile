@@ -13,8 +13,7 @@ PROTOGEN ?= go -C tools run ./protogen
 EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
-
-.PHONY: help build examples demo test spec race real bench lint fmt generate generated tidy check clean
+.PHONY: help build examples demo test spec race real sim bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +43,9 @@ race: ## Run the specs in random order under the race detector, without campaign
 real: ## Run the specs that need real processes (label real)
 	$(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=15m $(if $(CI),--no-color)
 
+sim: ## Run SEEDS simulated networks, from seed FIRST on
+	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)
+
 bench: ## Measure the core (BENCH=Merge picks benchmarks)
 	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...
 
@@ -63,6 +65,9 @@ generated: ## Check that messages/*.pb.go is what messages/*.proto says
 tidy: ## Check that go.mod and go.sum say what the code needs
 	go mod tidy -diff
 	go -C tools mod tidy -diff
+
+model: ## Check the models in docs/model with spin (DEEP=1: larger searches, SHOW=1: the histories that break broken rules)
+	@docs/model/check.sh $(MODEL)
 
 check: ## What has to hold before a commit is shared
 	@TIMEFORMAT='   took %0lR'; for stage in generated tidy lint race; do \

@@ -82,7 +82,8 @@ type activeJob struct {
 // peerBroker is a broker that this one has a link to.
 type peerBroker struct {
 	pid     *actor.PID
-	journal string // empty until it said so
+	journal string        // empty until it said so
+	knows   ledger.Vector // at least
 }
 
 // counts are what `ucp status` tells.
@@ -313,6 +314,7 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.lose(ctx, e, false, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
 	b.endRetention(ctx, now)
+	b.crew.prune(now)
 	b.expireOffers(ctx, now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)

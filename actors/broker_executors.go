@@ -35,20 +35,21 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 
 // reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone.
 func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs [][]byte) {
-	byJob := map[job.ID][]job.Held{}
+	concerned := map[job.ID]bool{}
 	for _, id := range m.jobs() {
-		byJob[id] = nil
+		concerned[id] = true
 	}
+	clear(m.live)
 	for i, n := range running {
-		held := job.Held{Name: n}
+		concerned[n.Job] = true
+		h := inHand{}
 		if j, ok := b.job(n.Job); ok && i < len(macs) {
-			held.Signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
+			h.signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
 		}
-		byJob[n.Job] = append(byJob[n.Job], held)
+		m.inHand[n], m.live[n] = h, true
 	}
-	m.carried = maps.Clone(byJob)
-	for _, id := range slices.Sorted(maps.Keys(byJob)) {
-		b.reportedJob(ctx, m, id, byJob[id])
+	for _, id := range slices.Sorted(maps.Keys(concerned)) {
+		b.reportedJob(ctx, m, id, m.held(id))
 	}
 }
 
@@ -70,7 +71,7 @@ func (b *Broker) reportedJob(ctx actor.Context, m *member, id job.ID, held []job
 // carriedOn tells a job that has just become ours what executors at home here have in hand of it.
 func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
 	for _, m := range b.crew.sorted() {
-		if held, ok := m.carried[id]; ok {
+		if held := m.held(id); len(held) > 0 {
 			b.apply(ctx, id, job.Reported{Executor: m.ID, Lease: m.lease, Running: held, At: b.hybrid()})
 		}
 	}
@@ -120,7 +121,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	m := b.hear(ctx)
 	party := executor
 	if m != nil {
-		m.done(messages.AttemptFromWire(msg.GetAttempt()))
+		m.sent(messages.AttemptFromWire(msg.GetAttempt()), b.Now())
 		m.Window = int(msg.GetWindow())
 		party = m.party()
 		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok && len(m.Warm) < maxWarm {

@@ -50,7 +50,7 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 	}
 	b.asked[id] = now
 	for _, p := range sortedPeers(b.peers) {
-		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:]})
+		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred))})
 	}
 }
 
@@ -62,6 +62,12 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	}
 	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
 	copy(d.Module[:], msg.GetModule())
+	for _, p := range msg.GetBarred() {
+		if d.Barred == nil {
+			d.Barred = map[string]bool{}
+		}
+		d.Barred[p] = true
+	}
 	e, err := b.crew.choose(d)
 	if err != nil {
 		return

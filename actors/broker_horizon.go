@@ -102,8 +102,28 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 	if !turn || !b.someEndedIn(common) {
 		return
 	}
-	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: b.hybrid()})
+	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}})
 	b.applyHorizon(ctx)
+}
+
+// latestEnded returns when the youngest id was made of the jobs that a horizon forgets. An id from the future counts as made now.
+func (b *Broker) latestEnded(v ledger.Vector) int64 {
+	latest, now := int64(0), b.hybrid().Wall
+	for key := range b.horizon.ended {
+		if rec, ok := b.replica.Get(key); ok && v.CoversAll(rec.Writes) {
+			latest = max(latest, min(job.ID(key.ID).Time(), now))
+		}
+	}
+	return latest
+}
+
+// forgottenUpTo returns the time in Unix milliseconds up to which ids may name a job that was forgotten.
+func (b *Broker) forgottenUpTo() int64 {
+	rec, ok := b.replica.Get(ledger.HorizonKey)
+	if !ok {
+		return -1
+	}
+	return rec.State.(ledger.HorizonState).At.Wall
 }
 
 func (b *Broker) someEndedIn(v ledger.Vector) bool {

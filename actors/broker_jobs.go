@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -21,6 +22,9 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 		return
 	}
 	first, refused := b.firstOwner(s.id)
+	if refused == nil {
+		refused = b.tooOld(s.id)
+	}
 	if refused == nil {
 		refused = b.noRoom(s.id)
 	}
@@ -46,6 +50,27 @@ func (b *Broker) taken(ctx actor.Context, id job.ID) {
 	b.inputsKnown(ctx, id)
 	b.beginTenure(ctx, j)
 	b.enqueue(ctx, id)
+}
+
+// tooOld refuses an unknown job whose id was made before those that were forgotten: it may be one of them, and must not run again (SYNC-8).
+func (b *Broker) tooOld(id job.ID) *messages.Refused {
+	upto := b.forgottenUpTo()
+	if id.Time() > upto {
+		return nil
+	}
+	b.note("refused as perhaps forgotten", id, "")
+	return &messages.Refused{
+		Code: messages.Refused_RENAMED, Job: string(id), Broker: b.name(), AfterMs: uint64(max(0, upto)),
+		Reason: "jobs of that time are forgotten here, and this may have been one: submit it under a new id",
+	}
+}
+
+// name is what the ids of jobs first given to this broker have behind their ULID.
+func (b *Broker) name() string {
+	if b.first {
+		return b.ID
+	}
+	return b.ID + "-" + b.journal
 }
 
 // noRoom refuses a job when the queue or the disk is full.
@@ -74,7 +99,7 @@ func (b *Broker) firstOwner(id job.ID) (job.Ownership, *messages.Refused) {
 	switch {
 	case node == b.ID && journal != b.journal:
 		return job.Ownership{}, &messages.Refused{
-			Code: messages.Refused_RENAMED, Job: string(id), Broker: b.ID + "-" + b.journal,
+			Code: messages.Refused_RENAMED, Job: string(id), Broker: b.name(),
 			Reason: "this broker began a new journal and does not know the job: submit it under a new id",
 		}
 	case !known:
@@ -91,21 +116,25 @@ func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 		b.reply(ctx, &messages.Refused{Code: messages.Refused_CONFLICT, Reason: fmt.Sprintf("job %s was submitted before with another spec; use a new id", s.id), Job: string(s.id)})
 		return
 	}
-	if _, mine := j.Mine(b.journal); mine {
+	if owned(j, b.journal) {
 		b.acknowledge(ctx, s.id, ctx.Sender())
 	} else {
-		ack := b.acknowledgement(s.id, ctx.Sender())
-		b.hold(func() { ack.send(ctx, b.copies()) })
+		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(s.id)
+		b.hold(func() { ack.send(ctx, copies) })
 	}
 	b.moved(ctx, j)
 }
 
-// copies is on how many disks a record of another broker is that is on this one's.
-func (b *Broker) copies() uint32 {
-	if b.durable() {
+// copies is on how many disks a job of others is that is on this one's: also on that of who last wrote it, unless that is given up.
+func (b *Broker) copies(id job.ID) uint32 {
+	rec, _ := b.replica.Get(jobKey(id))
+	switch {
+	case !b.durable():
+		return 0
+	case slices.ContainsFunc(rec.Writes.Dots(), func(d ledger.Dot) bool { return !b.census.Forgotten(d.Journal) }):
 		return 2
 	}
-	return 0
+	return 1
 }
 
 // commit writes a job down and lets everybody know. It is the one place where a job changes at this broker by its own doing; whatever leaves this
@@ -193,7 +222,7 @@ func (b *Broker) account(old, j job.Job) {
 	}
 	now, _ := j.Tenure(mine)
 	before, _ := old.Tenure(mine)
-	b.crew.account(now)
+	b.crew.account(now, b.Incarnation)
 	b.orphaned(now)
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))

@@ -57,7 +57,7 @@ func (b *Broker) vectorTold(ctx actor.Context, msg *vectorTold) {
 	if !ok {
 		return
 	}
-	p.journal = msg.journal
+	p.journal, p.knows = msg.journal, msg.knows.Vector
 	b.hearBroker(ctx, msg.journal)
 	before := b.journal
 	if !b.fenced(msg.journal) {
@@ -82,7 +82,11 @@ func equalVectors(v, w ledger.Vector) bool { return v.CoversAll(w) && w.CoversAl
 
 // pushTo has a peer sent what was written here since it was sent something last.
 func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
-	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from), own: b.replica.Own()}
+	p, ok := b.peers[msg.peer]
+	if !ok {
+		return
+	}
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from, p.knows), own: b.replica.Own()}
 	b.hold(func() { ctx.Send(b.sync, ready) })
 }
 

@@ -298,7 +298,7 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 		m := b.crew.members[o.executor]
 		node, known := b.node(o.executor)
 		switch {
-		case m != nil && m.has(n):
+		case m != nil && m.has(n, b.Now()):
 			delete(b.owners.orphans, n)
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
@@ -325,7 +325,7 @@ func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, n
 func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	if m, ok := b.crew.members[msg.GetExecutor()]; ok {
-		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n) || m.live[n]})
+		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n, b.Now())})
 	}
 }
 
@@ -377,9 +377,8 @@ func (b *Broker) orphaned(t job.Tenure) {
 	for _, a := range t.Attempts {
 		_, watched := b.owners.orphans[a.Name]
 		m := b.crew.members[a.Executor]
-		own := a.Name.Owner.Journal == b.journal && a.Name.Incarnation == b.Incarnation
 		switch {
-		case !a.State.Live() || (m != nil && (own || m.has(a.Name))):
+		case !a.State.Live() || (m != nil && m.has(a.Name, b.Now())):
 			delete(b.owners.orphans, a.Name)
 		case !watched:
 			b.owners.orphans[a.Name] = orphan{executor: a.Executor, lease: a.Lease, since: b.Now()}

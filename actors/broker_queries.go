@@ -82,10 +82,7 @@ func (b *Broker) reprieveJob(ctx actor.Context, q *reprieveJob) {
 	case refused != nil:
 		b.reply(ctx, refused)
 	case !b.acts(j):
-		b.reply(ctx, &messages.Refused{
-			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000,
-			Reason: "another broker acts for the job: ask broker " + j.Current().Node,
-		})
+		b.passOn(ctx, j)
 	default:
 		b.apply(ctx, j.ID, job.Reprieved{By: q.by, At: b.hybrid()})
 		b.enqueue(ctx, j.ID)
@@ -116,6 +113,20 @@ func (b *Broker) find(id string) (job.Job, *messages.Refused) {
 
 // minPrefix keeps an empty id from meaning any job.
 const minPrefix = 4
+
+// passOn has the broker that acts for a job reprieve it, in the name of the client.
+func (b *Broker) passOn(ctx actor.Context, j job.Job) {
+	journal, ok := b.actingFor(j)
+	r, _ := b.census.Broker(journal)
+	if !ok || journal == b.journal || b.peers[r.Node] == nil {
+		b.reply(ctx, &messages.Refused{
+			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000, Reason: "no broker in reach acts for the job",
+		})
+		return
+	}
+	ctx.RequestWithCustomSender(pid(r.Node, messages.GatewayActor), &messages.ReprieveJob{Job: string(j.ID)}, ctx.Sender())
+	b.reply(ctx, b.describe(j))
+}
 
 func (b *Broker) describe(j job.Job) *messages.JobChanged {
 	c := changed(j, b.final(j))
@@ -178,15 +189,15 @@ func (b *Broker) queuedFor(j job.Job) string {
 func (b *Broker) names(j job.Job) map[string]string {
 	names := map[string]string{}
 	for _, t := range j.Tenures {
-		b.name(names, t.Node)
+		b.nameNode(names, t.Node)
 		for _, a := range t.Attempts {
-			b.name(names, a.Executor)
+			b.nameNode(names, a.Executor)
 		}
 	}
 	return names
 }
 
-func (b *Broker) name(into map[string]string, id string) {
+func (b *Broker) nameNode(into map[string]string, id string) {
 	if n, ok := b.node(id); ok {
 		into[id] = n.Name
 	}

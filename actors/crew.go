@@ -21,17 +21,17 @@ type member struct {
 	lease      uint64
 	life       uint64 // its incarnation
 	heard      time.Time
-	carried    map[job.ID][]job.Held // what it had in hand when it came, and has not brought a result of
-	reserved   map[job.ID]bool       // slots promised to jobs whose attempt is not named yet
-	live       map[job.Name]bool     // attempts under way
-	reconnects Timer                 // runs while the connection is gone
+	inHand     map[job.Name]inHand // what it has, by what it said when it came and what was deployed from here since
+	reserved   map[job.ID]bool     // slots promised to jobs whose attempt is not named yet
+	live       map[job.Name]bool   // attempts under way
+	reconnects Timer               // runs while the connection is gone
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }
 
 // join adds an executor, or renews one; attempts that are already under way stay in hand.
 func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
-	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, carried: map[job.ID][]job.Held{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, inHand: map[job.Name]inHand{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
 	if old, ok := c.members[e.ID]; ok {
 		old.stopReconnect()
 		m.live, m.reserved = old.live, old.reserved
@@ -104,7 +104,7 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	executors := make([]placement.Executor, 0, len(c.members))
 	for _, m := range c.sorted() {
 		e := m.Executor
-		e.Used = m.used()
+		e.Used, e.Party = m.used(), m.party()
 		e.Cut = m.reconnects != nil
 		executors = append(executors, e)
 	}
@@ -115,21 +115,21 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	return c.members[executors[i].ID], nil
 }
 
-// account counts the attempts of a job that are under way, and frees the slots of those that ended.
-func (c *crew) account(t job.Tenure) {
+// account counts the attempts of a job that were just deployed from here, and frees the slots of those that ended. Life is this broker's incarnation.
+func (c *crew) account(t job.Tenure, life uint64) {
 	for _, a := range t.Attempts {
 		m, ok := c.members[a.Executor]
 		if !ok {
 			continue
 		}
-		if a.State.Live() {
-			if !m.live[a.Name] {
-				delete(m.reserved, a.Name.Job)
-				m.live[a.Name] = true
-			}
-			continue
+		_, known := m.inHand[a.Name]
+		switch own := a.Name.Owner == t.Owner && a.Name.Incarnation == life; {
+		case !a.State.Live():
+			delete(m.live, a.Name)
+		case own && !known: // it has just been deployed
+			delete(m.reserved, a.Name.Job)
+			m.live[a.Name], m.inHand[a.Name] = true, inHand{signed: true}
 		}
-		delete(m.live, a.Name)
 	}
 }
 
@@ -188,16 +188,50 @@ func (m *member) stopReconnect() {
 	}
 }
 
-// has says whether the executor said when it came that it has an attempt in hand, and has not brought a result since.
-func (m *member) has(n job.Name) bool {
-	return slices.ContainsFunc(m.carried[n.Job], func(h job.Held) bool { return h.Name == n })
+// inHand is an attempt that an executor has.
+type inHand struct {
+	signed bool      // it carries this broker's MAC
+	sent   time.Time // when its result was last sent over here; zero: it still runs
+}
+
+// sentAgain is how long an executor that has sent a result counts as having it: it sends it again until it is answered, perhaps by another broker.
+const sentAgain = 6 * time.Second
+
+// has says whether the executor has an attempt in hand.
+func (m *member) has(n job.Name, now time.Time) bool {
+	h, ok := m.inHand[n]
+	return ok && (h.sent.IsZero() || now.Sub(h.sent) < sentAgain)
+}
+
+// sent notes that the executor has sent the result of an attempt: its slot is free.
+func (m *member) sent(n job.Name, now time.Time) {
+	delete(m.live, n)
+	if h, ok := m.inHand[n]; ok {
+		h.sent = now
+		m.inHand[n] = h
+	}
 }
 
 // done notes that the executor is through with an attempt.
 func (m *member) done(n job.Name) {
-	if left := slices.DeleteFunc(slices.Clone(m.carried[n.Job]), func(h job.Held) bool { return h.Name == n }); len(left) > 0 {
-		m.carried[n.Job] = left
-	} else {
-		delete(m.carried, n.Job)
+	delete(m.inHand, n)
+	delete(m.live, n)
+}
+
+// held returns what the executor has in hand of a job, in a fixed order.
+func (m *member) held(id job.ID) []job.Held {
+	var held []job.Held
+	for _, n := range sortedNames(m.inHand) {
+		if n.Job == id {
+			held = append(held, job.Held{Name: n, Signed: m.inHand[n].signed})
+		}
+	}
+	return held
+}
+
+// prune forgets results that were sent long ago and must have been answered.
+func (c *crew) prune(now time.Time) {
+	for _, m := range c.members {
+		maps.DeleteFunc(m.inHand, func(_ job.Name, h inHand) bool { return !h.sent.IsZero() && now.Sub(h.sent) >= sentAgain })
 	}
 }

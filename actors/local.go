@@ -212,15 +212,22 @@ type (
 	reborn struct{}
 )
 
-// demandOf says what a job asks of an executor.
+// demandOf says what a job asks of an executor. Of a job on which several parties must agree, each party has one attempt at a time, and one say.
 func demandOf(j job.Job) placement.Demand {
 	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest}
+	if j.Attempted() == 0 {
+		return d // most that wait
+	}
+	d.Avoid, d.Barred = map[string]bool{}, map[string]bool{}
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
-			if d.Avoid == nil {
-				d.Avoid = map[string]bool{}
-			}
 			d.Avoid[a.Executor] = true
+			if j.Spec.Quorum > 1 && (a.State.Live() || a.State == job.Delivered) {
+				d.Barred[a.Executor] = true
+			}
+		}
+		for _, c := range t.Candidates {
+			d.Barred[c.Party] = j.Spec.Quorum > 1
 		}
 	}
 	return d

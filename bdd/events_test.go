@@ -62,7 +62,7 @@ var _ = Describe("The events of a network", Label("CLK-7"), func() {
 			Expect(events.WriteShiViz(&log, *all)).To(Succeed())
 			Expect(log.String()).To(HavePrefix("(?<event>.*)\\n(?<host>\\S*) (?<clock>{.*})\n\n"))
 			Expect(strings.Count(log.String(), "\n")).To(Equal(2 + 2*len(*all)))
-			Expect(log.String()).To(MatchRegexp(`taken over 01J\S+ from \S+\nb[23] \{.*"b[23]":`))
+			Expect(log.String()).To(MatchRegexp(`taken over \S+ from \S+\nb[23] \{.*"b[23]":`))
 
 			taken := slices.DeleteFunc(slices.Clone(*all), func(e events.Event) bool { return e.Kind != "taken over" })
 			lines := events.Sort(taken)

@@ -73,10 +73,24 @@ var _ = Describe("A job with a quorum of two", Label("JOB-12"), func() {
 		})
 	})
 
+	It("waits for another party when all that are here have had their say and do not agree", Label("JOB-9"), func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			parties(w, "red", "blue")
+			c := w.Client("c1")
+			id := c.Submit("b1", quorum("1s", "wild"))
+			w.Run(20 * time.Second)
+			j := seen(w, "b1", id)
+			Expect(j.State().Terminal()).To(BeFalse())
+			Expect(j.Attempted()).To(Equal(2))
+			Expect(told(w, "b1", id).GetWaiting()).NotTo(BeEmpty())
+		})
+	})
+
 	It("fails after five attempts for each result that it needs, if they never agree", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1")
-			parties(w, "red", "blue", "green")
+			parties(w, "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11")
 			c := w.Client("c1")
 			id := c.Submit("b1", quorum("1s", "wild"))
 			w.Run(time.Minute)

@@ -51,7 +51,7 @@ var _ = Describe("A job that does not run", Label("JOB-9"), func() {
 			id := c.Submit("b1", after(c.Submit("b1", sim.Program("1h")), job.FailJob, "1s"))
 			w.Run(time.Second)
 			return "b1", id
-		}, "^waits for 01J"),
+		}, "^waits for 01"),
 		Entry("its broker has just started", func(w *sim.World, c *sim.Client) (string, job.ID) {
 			id := c.Submit("b1", sim.Program("1s"))
 			w.Restart("b1")

@@ -34,12 +34,14 @@ type RefusedError struct {
 	Reason     string // a sentence for people
 	RetryAfter time.Duration
 	code       messages.Refused_Code
+	broker     string // with RENAMED: what a new id ends in
+	after      uint64 // with RENAMED: what it must be later than, in Unix milliseconds
 }
 
 func refusal(m *messages.Refused) *RefusedError {
 	return &RefusedError{
 		Job: m.GetJob(), Reason: m.GetReason(), code: m.GetCode(),
-		RetryAfter: time.Duration(m.GetRetryAfterMs()) * time.Millisecond,
+		RetryAfter: time.Duration(m.GetRetryAfterMs()) * time.Millisecond, broker: m.GetBroker(), after: m.GetAfterMs(),
 	}
 }
 
@@ -69,7 +71,7 @@ func (e *RefusedError) Unwrap() error {
 		return ErrNotFound
 	case messages.Refused_UNREACHABLE:
 		return ErrUnreachable
-	case messages.Refused_INVALID, messages.Refused_CODE_UNSPECIFIED:
+	case messages.Refused_INVALID, messages.Refused_RENAMED, messages.Refused_CODE_UNSPECIFIED:
 	}
 	return ErrInvalid
 }
@@ -86,7 +88,7 @@ func (e *RefusedError) passing() (after time.Duration, ok bool) {
 	case messages.Refused_BUSY, messages.Refused_UNREACHABLE:
 		return min(max(e.RetryAfter, minRetry), maxRetry), true
 	case messages.Refused_STALE, messages.Refused_CONFLICT, messages.Refused_NOT_FOUND,
-		messages.Refused_INVALID, messages.Refused_CODE_UNSPECIFIED:
+		messages.Refused_INVALID, messages.Refused_RENAMED, messages.Refused_CODE_UNSPECIFIED:
 	}
 	return 0, false
 }

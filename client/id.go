@@ -22,6 +22,13 @@ func newIDs(clock func() time.Time) *ids {
 	return &ids{entropy: ulid.Monotonic(bufio.NewReader(rand.Reader), 0), clock: clock}
 }
 
+// after makes all further ids later than a time, in Unix milliseconds, that a broker has named: its network has forgotten jobs up to then.
+func (s *ids) after(ms uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = max(s.last, ms+1)
+}
+
 // next returns the id of a new job that is first given to broker.
 func (s *ids) next(broker string) (string, error) {
 	s.mu.Lock()

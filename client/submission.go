@@ -2,8 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
+
+	"github.com/urbancompute/ucp/messages"
 )
 
 // Submission is a job that this client gave to the network and follows to its end. It is safe for concurrent use.
@@ -122,20 +125,42 @@ func (c *Client) submit(ctx context.Context, spec *Spec, console *console) (*Sub
 		release()
 		return nil, err
 	}
-	id, err := c.ids.next(string(at.peer.ID))
-	if err != nil {
-		release()
-		return nil, err
+	return c.submitAt(ctx, string(at.peer.ID), encoded, console, release)
+}
+
+// maxRenamed bounds how often one job gets a new id because a broker would not have the one before.
+const maxRenamed = 3
+
+// submitAt gives a job an id that names broker, and hands it in. A broker that began a new journal, or whose network has forgotten jobs of that
+// time, asks for another id and says which.
+func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, console *console, release func()) (*Submission, error) {
+	var err error
+	for range maxRenamed {
+		var id string
+		if id, err = c.ids.next(broker); err != nil {
+			release()
+			return nil, err
+		}
+		s := newSubmission(id, spec, console, release)
+		if console != nil {
+			console.stdin.broken = func(err error) { c.tell(&inputFailed{id, err}) }
+		}
+		c.tell(&submit{s})
+		if err = c.awaitAcknowledgement(ctx, s); err == nil {
+			return s, nil
+		}
+		var refused *RefusedError
+		if !errors.As(err, &refused) || refused.code != messages.Refused_RENAMED || console != nil {
+			return nil, err
+		}
+		broker = refused.broker
+		c.ids.after(refused.after)
+		if release, err = c.enter(ctx); err != nil { // the place of the one before was given back with it
+			return nil, err
+		}
 	}
-	s := newSubmission(id, encoded, console, release)
-	if console != nil {
-		console.stdin.broken = func(err error) { c.tell(&inputFailed{id, err}) }
-	}
-	c.tell(&submit{s})
-	if err := c.awaitAcknowledgement(ctx, s); err != nil {
-		return nil, err
-	}
-	return s, nil
+	release()
+	return nil, err
 }
 
 func (c *Client) awaitAcknowledgement(ctx context.Context, s *Submission) error {

@@ -34,7 +34,7 @@ const (
 	Refused_CONFLICT         Refused_Code = 4
 	Refused_NOT_FOUND        Refused_Code = 5
 	Refused_UNREACHABLE      Refused_Code = 6
-	Refused_RENAMED          Refused_Code = 7 // the broker began a new journal: ids that are to be its own end in broker
+	Refused_RENAMED          Refused_Code = 7 // the id will not do: a new one is made later than after_ms and ends in broker
 )
 
 // Enum value maps for Refused_Code.
@@ -369,7 +369,8 @@ type Refused struct {
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
 	RetryAfterMs  uint32                 `protobuf:"varint,3,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
 	Job           string                 `protobuf:"bytes,4,opt,name=job,proto3" json:"job,omitempty"`
-	Broker        string                 `protobuf:"bytes,5,opt,name=broker,proto3" json:"broker,omitempty"` // with RENAMED: what a new id has behind its ULID
+	Broker        string                 `protobuf:"bytes,5,opt,name=broker,proto3" json:"broker,omitempty"`                   // with RENAMED: what a new id has behind its ULID
+	AfterMs       uint64                 `protobuf:"varint,6,opt,name=after_ms,json=afterMs,proto3" json:"after_ms,omitempty"` // with RENAMED: unix time that the ULID must be later than
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -437,6 +438,13 @@ func (x *Refused) GetBroker() string {
 		return x.Broker
 	}
 	return ""
+}
+
+func (x *Refused) GetAfterMs() uint64 {
+	if x != nil {
+		return x.AfterMs
+	}
+	return 0
 }
 
 // JobRequest asks for one job; with watch the sender is told JobChanged until the job is over. A unique prefix of the id is enough.
@@ -2407,6 +2415,7 @@ type SlotRequest struct {
 	Memory        uint64                 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"` // bytes
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"` // digest
+	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"` // parties that have their say already
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2465,6 +2474,13 @@ func (x *SlotRequest) GetLabels() map[string]string {
 func (x *SlotRequest) GetModule() []byte {
 	if x != nil {
 		return x.Module
+	}
+	return nil
+}
+
+func (x *SlotRequest) GetBarred() []string {
+	if x != nil {
+		return x.Barred
 	}
 	return nil
 }
@@ -3470,13 +3486,14 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x18\n" +
-	"\asession\x18\x03 \x01(\fR\asession\"\x93\x02\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"\xae\x02\n" +
 	"\aRefused\x12%\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x11.ucp.Refused.CodeR\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12$\n" +
 	"\x0eretry_after_ms\x18\x03 \x01(\rR\fretryAfterMs\x12\x10\n" +
 	"\x03job\x18\x04 \x01(\tR\x03job\x12\x16\n" +
-	"\x06broker\x18\x05 \x01(\tR\x06broker\"y\n" +
+	"\x06broker\x18\x05 \x01(\tR\x06broker\x12\x19\n" +
+	"\bafter_ms\x18\x06 \x01(\x04R\aafterMs\"y\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\v\n" +
 	"\aINVALID\x10\x01\x12\b\n" +
@@ -3643,12 +3660,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xc0\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd8\x01\n" +
 	"\vSlotRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
-	"\x06module\x18\x04 \x01(\fR\x06module\x1a9\n" +
+	"\x06module\x18\x04 \x01(\fR\x06module\x12\x16\n" +
+	"\x06barred\x18\x05 \x03(\tR\x06barred\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +

@@ -52,8 +52,8 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w.tell("-", "faults are over")
 	faults.mend()
 	w.Run(c.For - safety)
-	w.chronicle.rest()
-	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, w.Violations()}
+	found := w.Rest()
+	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, found}
 }
 
 // populate builds the network. Every executor knows some of the brokers.
@@ -93,7 +93,7 @@ func (c Campaign) Go(progress io.Writer) *Report {
 		})
 	}
 	go func() {
-		for i := range uint64(c.Seeds) { //nolint:gosec // a count
+		for i := range uint64(c.Seeds) {
 			seeds <- c.First + i
 		}
 		close(seeds)

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urbancompute/ucp/internal/job"
@@ -21,11 +22,18 @@ func checkS8(c *Chronicle, f fact) string {
 	if len(d.story.attempts) > 1 {
 		c.w.Rare.add("a job was deployed again")
 	}
-	allowed := maxAttempts + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	allowed := maxAttempts*int(max(d.story.quorum(), 1)) + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
 	if n := len(d.story.attempts); n > allowed {
 		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
 	}
 	return ""
+}
+
+func (s *story) quorum() uint8 {
+	if s.spec == nil {
+		return 1
+	}
+	return s.spec.Quorum
 }
 
 // checkL1 looks at rest for jobs that neither run nor say why not.
@@ -57,15 +65,35 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 		return ""
 	}
 	for _, a := range live {
+		if sinceThen := epoch.Add(c.w.now).UnixMilli() - a.Placed.Wall; sinceThen < 5000 {
+			return "" // it is on its way
+		}
 		n := c.w.byID[a.Executor]
-		if n != nil && n.life != nil && n.bench.running[a.Name] != nil {
+		if n != nil && (n.life == nil || n.bench.running[a.Name] != nil || c.w.now-n.life.started < 2*c.w.settings.Broker.LeaseTimeout) {
 			return ""
 		}
 	}
-	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there", j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name)
+	return fmt.Sprintf("job %s runs as %s at %s, says %s, and does not run there; its owners say %s",
+		j.ID, short(live[0].Name), c.w.byID[live[0].Executor].Name, at.Name, owners(j))
 }
 
-// checkL2 looks at rest for acknowledged jobs without a verdict. A quarantined one waits for an operator.
+// owners tells in a line what each owner of a job says of its attempts.
+func owners(j job.Job) string {
+	var b strings.Builder
+	for _, t := range j.Tenures {
+		fmt.Fprintf(&b, "[%v", t.Owner)
+		for _, a := range t.Attempts {
+			fmt.Fprintf(&b, " %s %v lease %d", short(a.Name), a.State, a.Lease)
+		}
+		if t.Verdict != nil {
+			fmt.Fprintf(&b, " %v", t.Verdict.Kind)
+		}
+		fmt.Fprintf(&b, " %q]", t.Waiting)
+	}
+	return b.String()
+}
+
+// checkL2 looks at rest for acknowledged jobs without a verdict.
 func checkL2(c *Chronicle, f fact) string {
 	r, ok := f.(atRest)
 	if !ok {
@@ -76,7 +104,7 @@ func checkL2(c *Chronicle, f fact) string {
 			continue
 		}
 		for _, v := range r.views {
-			if j, ok := v.byID[s.id]; ok && winner(j) == nil && !j.Current().Quarantined && c.served(j) {
+			if j, ok := v.byID[s.id]; ok && winner(j) == nil && v.fed(j) {
 				return fmt.Sprintf("job %s, acknowledged at %.3f s, is still %s at %s: %s", s.id, s.acks[0].at.Seconds(), j.State(), v.node.Name, j.Current().Waiting)
 			}
 		}
@@ -84,15 +112,18 @@ func checkL2(c *Chronicle, f fact) string {
 	return ""
 }
 
-// served says whether a job's owner has an executor to give it to. One that has none hands its jobs over, if it can.
-func (c *Chronicle) served(j job.Job) bool {
-	return able.Takeover || slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.home != nil && n.home.ID == j.Current().Node })
+// fed says whether the ends of all that a job follows are final, and it is not in quarantine. Else it waits, and says so.
+func (v *view) fed(j job.Job) bool {
+	return !j.Current().Quarantined && !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
 func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
 		return false
+	}
+	if p := parse(s.spec.Args); p.kill || s.spec.Quorum > 1 && p.wild {
+		return false // it takes its executors down until somebody ends that, or never agrees
 	}
 	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
 }
@@ -117,7 +148,7 @@ func checkL3(c *Chronicle, f fact) string {
 	within := b.LeaseTimeout + b.Reconnect + 1500*time.Millisecond
 	for _, s := range c.order {
 		for _, d := range s.deployed {
-			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() {
+			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() && d.broker.disturbed < d.at {
 				owner := d.broker.life
 				c.w.plan(owner, within, func() { c.askReplanned(d, owner, c.w.now-within) })
 			}
@@ -144,22 +175,16 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 	})
 }
 
-// stillLive says whether a job's owners count on an attempt in the life of the executor that is over. What one of them knows to have ended is not
-// counted on, whatever the record of another, who acts no more, says.
+// stillLive says whether a job's owner counts on an attempt in the life of the executor that is over.
 func stillLive(j job.Job, d *deployment) bool {
-	live := false
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
-			if a.Name != d.name || a.Executor != d.executor.ID || int(a.Lease>>24) != d.life.number {
-				continue
+			if a.Name == d.name && a.Name.Owner == t.Owner && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
+				return true
 			}
-			if !a.State.Live() {
-				return false
-			}
-			live = true
 		}
 	}
-	return live
+	return false
 }
 
 // side is the nodes of one side of a partition.

@@ -2,6 +2,8 @@ package sim
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -34,13 +36,14 @@ func jobOf(r SavedRecord) (job.Job, bool) {
 // checkS1 looks for acknowledged jobs on the disks, whenever one lost something, and at rest.
 func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
+	default:
 	case acked:
-		if f.ack.durability > 0 && !c.onDisk(f.story.id) {
-			return fmt.Sprintf("%s acknowledged job %s with durability %d before it was on any disk", f.ack.broker.Name, f.story.id, f.ack.durability)
+		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 {
+			return fmt.Sprintf("%s acknowledged job %s with durability %d, and it is on %d disks", f.ack.broker.Name, f.story.id, f.ack.durability, n)
 		}
 	case harm, atRest:
 		for _, s := range c.order {
-			if c.promised(s) && !c.onDisk(s.id) {
+			if c.promised(s) && c.disksWith(s.id) == 0 {
 				return fmt.Sprintf("job %s was acknowledged with durability %d and is on no disk", s.id, s.acks[0].durability)
 			}
 		}
@@ -54,21 +57,27 @@ func (c *Chronicle) promised(s *story) bool {
 		return false
 	}
 	for _, a := range s.acks {
-		if int(a.durability) > c.lastLost-a.harmed {
+		if int(a.durability) > c.losses-a.harmed {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Chronicle) onDisk(id job.ID) bool {
-	key := ledger.Key{Kind: ledger.Job, ID: string(id)}
+func (c *Chronicle) disksWith(id job.ID) int {
+	key, count := ledger.Key{Kind: ledger.Job, ID: string(id)}, 0
 	for _, n := range c.w.nodes {
 		if n.Disk != nil && n.Disk.holds(key) {
-			return true
+			count++
 		}
 	}
-	return false
+	return count
+}
+
+// forgettable says whether the retention of a job may be over before a run is.
+func (c *Chronicle) forgettable(id job.ID) bool {
+	s := c.story(id)
+	return s.spec == nil || s.spec.Retention < time.Minute
 }
 
 // checkS6 compares the ledgers of all brokers at rest.
@@ -96,7 +105,7 @@ func (v *view) differs(o *view) string {
 			switch there, ok := x[1].raw[j.ID]; {
 			case !ok:
 				return fmt.Sprintf("job %s (%s) is known at %s and not at %s", j.ID, j.State(), x[0].node.Name, x[1].node.Name)
-			case there != x[0].raw[j.ID]:
+			case there != x[0].raw[j.ID] && !parse(j.Spec.Args).kill: // one that takes its executors down never comes to rest
 				return fmt.Sprintf("job %s is %s at %s and %s at %s", j.ID, j.State(), x[0].node.Name, x[1].byID[j.ID].State(), x[1].node.Name)
 			}
 		}
@@ -104,33 +113,72 @@ func (v *view) differs(o *view) string {
 	return ""
 }
 
-// newS7 remembers the last vector that each broker wrote.
+// newS7 remembers the last vector that each broker wrote, and which jobs were made by somebody who knew those that they follow.
 func newS7() func(*Chronicle, fact) string {
-	last := map[*Node]ledger.Vector{}
-	return func(_ *Chronicle, f fact) string {
+	s := s7{map[*Node]ledger.Vector{}, map[job.ID]bool{}}
+	return func(c *Chronicle, f fact) string {
 		switch f := f.(type) {
 		case harm:
-			delete(last, f.node)
+			delete(s.last, f.node)
 		case gone:
-			if f.node.Disk != nil {
-				delete(last, f.node) // what was not synced may be gone
-			}
+			delete(s.last, f.node) // what was not synced may be gone
 		case wrote:
-			v, err := ledger.DecodeVector(f.batch.Vector)
-			if len(f.batch.Vector) == 0 || err != nil {
-				return ""
+			if saw := s.forward(f); saw != "" {
+				return saw
 			}
-			was := last[f.node]
-			last[f.node] = v
-			if f.batch.Anew {
-				return ""
-			}
-			if !v.CoversAll(was) {
-				return fmt.Sprintf("the vector of %s goes back", f.node.Name)
-			}
+			return s.named(c, f)
+		default:
 		}
 		return ""
 	}
+}
+
+type s7 struct {
+	last  map[*Node]ledger.Vector
+	whole map[job.ID]bool
+}
+
+func (s s7) forward(f wrote) string {
+	v, err := ledger.DecodeVector(f.batch.Vector)
+	if len(f.batch.Vector) == 0 || err != nil {
+		return ""
+	}
+	was := s.last[f.node]
+	s.last[f.node] = v
+	if !f.batch.Anew && !v.CoversAll(was) {
+		return fmt.Sprintf("the vector of %s goes back", f.node.Name)
+	}
+	return ""
+}
+
+// named looks whether a job comes to a disk only after those that it follows, if its maker had them.
+func (s s7) named(c *Chronicle, f wrote) string {
+	for _, j := range f.jobs {
+		key := ledger.Key{Kind: ledger.Job, ID: string(j.ID)}
+		if len(j.Spec.After) == 0 || f.node.Disk.has(key) || f.node.Disk.harmed > 0 {
+			continue
+		}
+		missing := f.lacks(c, j.Spec.After)
+		whole, seen := s.whole[j.ID]
+		if !seen {
+			s.whole[j.ID] = missing == ""
+		}
+		if whole && missing != "" {
+			return fmt.Sprintf("%s has job %s and not job %s, which it follows", f.node.Name, j.ID, missing)
+		}
+	}
+	return ""
+}
+
+// lacks names a job that is neither on the disk nor in the batch, and may not be forgotten yet.
+func (f wrote) lacks(c *Chronicle, after []job.Dependency) job.ID {
+	for _, d := range after {
+		here := slices.ContainsFunc(f.jobs, func(j job.Job) bool { return j.ID == d.Job })
+		if !here && !c.forgettable(d.Job) && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(d.Job)}) {
+			return d.Job
+		}
+	}
+	return ""
 }
 
 // maxFrame is the size of the largest message that a link takes.
@@ -139,6 +187,7 @@ const maxFrame = 256 << 10
 // checkS10 looks at the size and the allowance of what travels, at queues, and at reasons.
 func checkS10(c *Chronicle, f fact) string {
 	switch f := f.(type) {
+	default:
 	case travels:
 		return f.tooMuch()
 	case refused:
@@ -148,7 +197,7 @@ func checkS10(c *Chronicle, f fact) string {
 	case atRest:
 		for _, v := range f.views {
 			s := c.w.Status(v.node.Name)
-			if s != nil && s.GetQueued() > uint64(c.w.settings.Broker.MaxQueued) { //nolint:gosec // a small setting
+			if s != nil && s.GetQueued() > uint64(c.w.settings.Broker.MaxQueued) {
 				return fmt.Sprintf("%s has %d jobs in its queue", v.node.Name, s.GetQueued())
 			}
 		}

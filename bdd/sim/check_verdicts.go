@@ -21,8 +21,14 @@ func outcomeOf(v *job.Verdict) string {
 	return s
 }
 
-// certain says whether promises that stand on two disks can be held to: fewer than two brokers lost something.
-func (c *Chronicle) certain() bool { return c.lastLost < 2 }
+// certain says whether a final end can be held to: since the job was submitted, fewer disks lost something than it was acknowledged on.
+func (c *Chronicle) certain(s *story) bool {
+	disks := 2
+	for _, a := range s.acks {
+		disks = min(disks, int(a.durability))
+	}
+	return c.losses-s.lost < disks
+}
 
 // checkS3 remembers the first final end of every job that anybody was told.
 func checkS3(c *Chronicle, f fact) string {
@@ -35,8 +41,29 @@ func checkS3(c *Chronicle, f fact) string {
 	switch {
 	case was == nil:
 		s.story.final = &now
-	case was.what != now.what && c.certain():
+		return c.onDisks(s, now.what)
+	case was.what != now.what && c.certain(s.story):
 		return fmt.Sprintf("job %s was final with %s (told %s) and is final with %s (told %s)", s.story.id, was.what, was.who, now.what, now.who)
+	}
+	return ""
+}
+
+// onDisks says what is wrong if an end is called final that too few disks hold.
+func (c *Chronicle) onDisks(s shown, what string) string {
+	need, on := 2, 0
+	if _, t := s.job.Authority(); t != nil && t.Single {
+		need = 1
+	}
+	for _, n := range c.w.nodes {
+		if n.Disk == nil {
+			continue
+		}
+		if j, ok := jobOf(n.Disk.record(s.story.id)); ok && outcomeOf(winner(j)) == what {
+			on++
+		}
+	}
+	if on < need && c.losses == 0 {
+		return fmt.Sprintf("%s calls the end of job %s final, which %d disks hold of %d", s.broker.Name, s.story.id, on, need)
 	}
 	return ""
 }
@@ -48,9 +75,6 @@ func checkS4(c *Chronicle, f fact) string {
 		return ""
 	}
 	if !a.message.GetAccepted() {
-		if why := a.message.GetWhy(); why != "" {
-			c.w.Rare.add("late result: " + why)
-		}
 		return ""
 	}
 	if a.message.GetWinner().GetN() == 0 {
@@ -87,9 +111,9 @@ func checkS5(c *Chronicle, f fact) string {
 		if len(ends) > 1 {
 			return fmt.Sprintf("job %s ended in several ways: %v", s.id, ends)
 		}
-		for _, client := range c.w.clients {
-			if n := client.Superseded(s.id); n > 1 {
-				return fmt.Sprintf("%s was told %d times that the end of job %s does not stand", client.Name, n, s.id)
+		for who, n := range s.superseded {
+			if n > 1 {
+				return fmt.Sprintf("%s told %d times that its end of job %s does not stand", who, n, s.id)
 			}
 		}
 	}
@@ -99,17 +123,16 @@ func checkS5(c *Chronicle, f fact) string {
 // checkS9 remembers the verdict of every tenure, and what each client was told by each broker.
 func checkS9(c *Chronicle, f fact) string {
 	switch f := f.(type) {
+	default:
 	case shown:
 		if saw := c.oneVerdict(f.story, f.job, f.broker); saw != "" {
 			return saw
 		}
 		return f.onward()
 	case wrote:
-		for _, r := range f.batch.Records {
-			if j, ok := jobOf(r); ok {
-				if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
-					return saw
-				}
+		for _, j := range f.jobs {
+			if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
+				return saw
 			}
 		}
 	case atRest:
@@ -139,13 +162,14 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 	return ""
 }
 
-// onward says whether a broker takes back an end that it has told. Another end may come, but not none.
+// onward says whether a broker takes back an end that it has told. Another end may come, but not none; only a job whose predecessors turn out
+// otherwise runs again.
 func (s shown) onward() string {
 	who := s.client.Name + " by " + s.broker.Name
 	was := s.story.told[who]
-	now := told{winner(s.job) != nil, string(s.job.State()), s.job}
+	now := told{winner(s.job) != nil && (len(s.job.Spec.After) == 0 || isFinal(s.message)), string(s.job.State()), s.job}
 	if was.job.ID != "" && string(was.job.Merge(s.job).Append(nil)) == string(was.job.Append(nil)) {
-		return "" // it was overtaken on its way, or comes twice
+		return "" // answers and news go different ways in a node: this is older, or the same again
 	}
 	if was.over && !now.over && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
 		return fmt.Sprintf("%s was told that job %s is %s, and later that it is %s", who, s.story.id, was.what, now.what)

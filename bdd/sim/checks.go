@@ -16,17 +16,16 @@ type (
 		story *story
 		ack   ack
 	}
-	// shown: a client was told of a job.
+	// shown: a broker tells a client of a job.
 	shown struct {
 		story   *story
-		client  *Client
+		client  *Node
 		broker  *Node
 		job     job.Job
 		message *messages.JobChanged
 	}
 	// refused: a client was refused something.
 	refused struct {
-		client  *Client
 		broker  *Node
 		message *messages.Refused
 	}
@@ -53,6 +52,7 @@ type (
 	wrote struct {
 		node  *Node
 		batch Batch
+		jobs  []job.Job // of the records in it
 	}
 	// harm: a disk lost something durable.
 	harm struct{ node *Node }

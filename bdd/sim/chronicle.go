@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
@@ -21,8 +19,8 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
+	losses     int             // times that a disk lost something
 	rolledBack map[string]bool // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
-	lastLost   int             // brokers whose disks lost something, or that were given up alive
 }
 
 // Violation is an invariant that did not hold.
@@ -43,19 +41,22 @@ const maxViolations = 20
 
 // story is what was seen of one job.
 type story struct {
-	id        job.ID
-	by        *Client
-	specs     [][32]byte // as submitted, their submitter left out
-	spec      *job.Spec
-	submitted time.Duration
-	acks      []ack
-	runs      int // programs begun
-	attempts  map[job.Name]bool
-	deployed  []*deployment
-	final     *outcome
-	accepted  map[job.Ownership]run // the result that each owner called accepted
-	verdicts  map[job.Ownership]string
-	told      map[string]told // client and broker → what was told last
+	id         job.ID
+	by         *Client
+	specs      [][32]byte // as submitted, their submitter left out
+	spec       *job.Spec
+	submitted  time.Duration
+	lost       int // disks that had lost something by then
+	acks       []ack
+	runs       int // programs begun
+	attempts   map[job.Name]bool
+	deployed   []*deployment
+	final      *outcome
+	accepted   map[job.Ownership]run // the result that each owner called accepted
+	verdicts   map[job.Ownership]string
+	told       map[string]told // client and broker → what was told last
+	superseded map[string]int  // broker and journal → how often it told that its provisional end does not stand
+	rare       map[string]bool // what its record has shown
 }
 
 type ack struct {
@@ -87,6 +88,7 @@ type run struct {
 // deployment is an attempt that was sent to an executor.
 type deployment struct {
 	name     job.Name
+	at       time.Duration
 	broker   *Node
 	executor *Node
 	life     *life // of the executor when it arrived
@@ -124,7 +126,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{},
+			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{}, superseded: map[string]int{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)
@@ -138,7 +140,7 @@ func (c *Chronicle) story(id job.ID) *story {
 func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
 	s := c.story(id)
 	if s.by == nil {
-		s.by, s.spec, s.submitted = client, spec, c.w.now
+		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.losses
 	}
 	s.specs = append(s.specs, anonymousHash(spec))
 }
@@ -150,33 +152,37 @@ func anonymousHash(spec *job.Spec) [32]byte {
 	return anonymous.Hash()
 }
 
-// clientTold notes what a client was told.
-func (c *Chronicle) clientTold(client *Client, broker *Node, m proto.Message) {
-	switch m := m.(type) {
+// sent notes a message that a node sends over a connection. What a broker tells counts from the moment that it leaves.
+func (c *Chronicle) sent(from, to *Node, p *parcel) {
+	switch m := messages.Unstamp(p.message).(type) {
+	case *messages.ResultAnswered:
+		if m.GetHeld() {
+			c.w.Rare.add("a result was held until others agree")
+		}
+		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+	case *messages.Heartbeat:
+		from.home = to
 	case *messages.JobSubmitted:
 		s := c.story(job.ID(m.GetJob()))
-		a := ack{c.w.now, broker, m.GetDurability(), c.lastLost}
+		a := ack{c.w.now, from, m.GetDurability(), c.losses}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
 	case *messages.JobChanged:
-		j, err := job.Decode(m.GetRecord())
-		if err != nil {
-			c.violate("S9", fmt.Sprintf("%s tells a job that cannot be read: %v", broker.Name, err))
-			return
-		}
-		c.show(shown{c.story(j.ID), client, broker, j, m})
+		c.tells(from, to, m)
 	case *messages.Refused:
 		c.w.Rare.add("refused: " + m.GetCode().String())
-		c.show(refused{client, broker, m})
-	}
-}
-
-// sent notes a message that a node sends over a connection.
-func (c *Chronicle) sent(from, to *Node, p *parcel) {
-	if m, ok := messages.Unstamp(p.message).(*messages.ResultAnswered); ok {
-		c.show(answered{from, to, messages.AttemptFromWire(m.GetAttempt()), m})
+		c.show(refused{from, m})
 	}
 	c.show(travels{from, to, p})
+}
+
+func (c *Chronicle) tells(from, to *Node, m *messages.JobChanged) {
+	j, err := job.Decode(m.GetRecord())
+	if err != nil {
+		c.violate("S9", fmt.Sprintf("%s tells a job that cannot be read: %v", from.Name, err))
+		return
+	}
+	c.show(shown{c.story(j.ID), to, from, j, m})
 }
 
 // delivered notes what arrived.
@@ -186,10 +192,8 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 		n := messages.AttemptFromWire(m.GetAttempt())
 		s := c.story(n.Job)
 		s.attempts[n] = true
-		s.deployed = append(s.deployed, &deployment{name: n, broker: from, executor: to, life: to.life})
+		s.deployed = append(s.deployed, &deployment{name: n, at: c.w.now, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
-	case *messages.RegisterExecutor:
-		from.home = to
 	case *messages.ResultAnswered:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		for _, d := range c.story(n.Job).deployed {
@@ -213,13 +217,20 @@ func (c *Chronicle) ran(n *Node, task workbench.Task, r *job.Result) {
 func (c *Chronicle) runsOf(id job.ID) int { return c.story(id).runs }
 
 // written notes what a broker writes to its disk.
-func (c *Chronicle) written(n *Node, b Batch) { c.show(wrote{n, b}) }
+func (c *Chronicle) written(n *Node, b Batch) {
+	var jobs []job.Job
+	for _, r := range b.Records {
+		if j, ok := jobOf(r); ok {
+			jobs = append(jobs, j)
+			c.marvel(n, j)
+		}
+	}
+	c.show(wrote{n, b, jobs})
+}
 
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {
-	if n.Disk.harmed == 1 {
-		c.lastLost++
-	}
+	c.losses++
 	c.show(harm{n})
 }
 
@@ -259,5 +270,9 @@ func (c *Chronicle) sided(nodes []*Node, since time.Duration) {
 	}
 }
 
-// rest looks at everything at the end of a run, when the network has had time to come to rest.
-func (c *Chronicle) rest() { c.show(atRest{c.w.views()}) }
+// Rest has the checkers look at everything that must hold once faults are over and the network has had time to come to rest, and returns
+// all violations so far.
+func (w *World) Rest() []Violation {
+	w.chronicle.show(atRest{w.views()})
+	return w.Violations()
+}

@@ -6,6 +6,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/oklog/ulid/v2"
+
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -22,6 +24,8 @@ type Client struct {
 	session []byte                      // what it has seen
 	names   map[*Node]string            // what new ids have behind their ULID, of brokers that are called otherwise
 	onDown  []func(broker *Node)
+
+	submitted []job.ID // by the customers of a campaign
 }
 
 // Told is one answer, or one piece of news, as a client got it.
@@ -62,7 +66,6 @@ func (c *Client) receive(to string, broker *Node, message any) {
 		return
 	}
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, to, m})
-	c.w.chronicle.clientTold(c, broker, m)
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
 		c.session = s.GetSession()
 	}
@@ -95,15 +98,20 @@ func (c *Client) Ask(broker string, m proto.Message) any {
 	b := c.w.Node(broker)
 	c.w.RunUntil(patience, func() bool { return c.connected(b) })
 	var answer any
-	_, submits := m.(*messages.SubmitJob)
 	defer c.ask(b, m, func(a any) {
-		_, news := a.(*messages.JobChanged)
-		if answer == nil && (!submits || !news) { // who submits and watches may hear news first
+		if answer == nil && answers(m, a) {
 			answer = a
 		}
 	})()
 	c.w.RunUntil(patience, func() bool { return answer != nil })
 	return answer
+}
+
+// answers says whether a is the answer to m, and not news of the job that it asked to watch.
+func answers(m proto.Message, a any) bool {
+	_, submission := m.(*messages.SubmitJob)
+	_, news := a.(*messages.JobChanged)
+	return !submission || !news
 }
 
 // Submit hands in a job and returns its id. It panics if the job is not acknowledged: ask with a SubmitJob where that is the point.
@@ -130,7 +138,8 @@ func (c *Client) NewID(broker string) job.ID {
 	if name, ok := c.names[b]; ok {
 		owner = name
 	}
-	return job.ID(fmt.Sprintf("01J%018dX%04d-%s", c.w.now/time.Millisecond, c.w.jobs, owner))
+	made := ulid.MustNew(ulid.Timestamp(epoch.Add(c.w.now)), nil).String()[:10] // the part that says when
+	return job.ID(fmt.Sprintf("%s%011dX%04d-%s", made, c.w.jobs, c.w.jobs, owner))
 }
 
 // Show asks a broker for a job. It panics if the broker does not know it.
@@ -156,19 +165,17 @@ func (c *Client) Cancel(broker string, id job.ID) any {
 	return c.Ask(broker, &messages.CancelJob{Job: string(id)})
 }
 
-// Superseded counts how often one who watches was told that an end did not stand: whom it was told most often, of those who ask in the client's
-// name.
+// Superseded counts how often the client was told that an end it had been told of did not stand.
 func (c *Client) Superseded(id job.ID) int {
-	most, times := 0, map[string]int{}
+	n := 0
 	for _, t := range c.Told {
 		if m, ok := t.Message.(*messages.JobChanged); ok && isSuperseded(m) {
 			if j, err := job.Decode(m.GetRecord()); err == nil && j.ID == id {
-				times[t.To]++
-				most = max(most, times[t.To])
+				n++
 			}
 		}
 	}
-	return most
+	return n
 }
 
 func decoded(answer any, id job.ID) (job.Job, *messages.JobChanged) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -23,6 +24,8 @@ type customer struct {
 	acked bool
 	over  bool
 	tries int
+	// quarantined: the job waits for somebody to let it go on.
+	quarantined bool
 }
 
 // load lets clients hand in jobs for so long.
@@ -40,11 +43,23 @@ func (w *World) load(jobs int, until time.Duration) {
 func (u *customer) begin() {
 	u.at = u.anyBroker()
 	u.id, u.spec = u.c.NewID(u.at.Name), randomSpec(u.rng)
+	u.relate()
 	u.submit()
 	if u.rng.Float64() < 0.05 { // impatient: the same again at once
 		u.c.w.Rare.add("the same job submitted twice at once")
 		u.submit()
 	}
+}
+
+// relate makes some jobs wait for one that the client handed in before.
+func (u *customer) relate() {
+	before := u.c.submitted
+	u.c.submitted = append(before, u.id)
+	if len(before) == 0 || u.rng.Float64() > 0.1 {
+		return
+	}
+	rule := []job.OnFailure{job.FailJob, job.SkipJob, job.RunAnyway}[u.rng.IntN(3)]
+	u.spec.After = []job.Dependency{{Job: before[u.rng.IntN(len(before))], OnFailure: rule}}
 }
 
 func (u *customer) anyBroker() *Node {
@@ -77,6 +92,16 @@ func randomSpec(rng *rand.Rand) *job.Spec {
 	}
 	if rng.Float64() < 0.03 {
 		s.Deadline = 20 * time.Second
+	}
+	switch x := rng.Float64(); {
+	case x < 0.04:
+		s.Quorum = 2
+	case x < 0.10:
+		s.Speculate, s.Array = true, "array"
+	case x < 0.14:
+		s.Retention = time.Second // soon forgotten
+	case x < 0.16:
+		s.QueueTimeout = 10 * time.Second
 	}
 	s.Priority = uint8(rng.IntN(5) * 10) //nolint:gosec // at most 40
 	s.Args = args
@@ -138,6 +163,7 @@ func (u *customer) told(m *messages.JobChanged) {
 		return
 	}
 	u.over = winner(j) != nil && (isFinal(m) || !able.Journal)
+	u.quarantined = strings.Contains(m.GetWaiting(), "quarantine")
 }
 
 // look asks how the job is doing, now here and now there, until it is over.
@@ -147,6 +173,10 @@ func (u *customer) look() {
 	}
 	u.move()
 	var m proto.Message = &messages.JobRequest{Job: string(u.id), Session: u.c.session, Watch: u.rng.Float64() < 0.5}
+	if reprieve := messageNamed("ReprieveJob", map[string]string{"job": string(u.id)}); u.quarantined && reprieve != nil {
+		u.c.w.Rare.add("a quarantined job was let go on")
+		m = reprieve
+	}
 	if able.Cancel && u.rng.Float64() < 0.03 {
 		u.c.w.Rare.add("a client cancelled")
 		m = &messages.CancelJob{Job: string(u.id), Session: u.c.session}
@@ -160,7 +190,7 @@ func (u *customer) look() {
 	})
 }
 
-// operator gives up brokers, and lets quarantined jobs go on, as far as the vocabulary has words for it.
+// operator gives up brokers, if the vocabulary has words for it.
 type operator struct {
 	w         *World
 	c         *Client
@@ -190,11 +220,4 @@ func (o *operator) forget(lost *Node, name string) {
 			o.forget(lost, name)
 		}
 	})
-}
-
-// reprieve lets a quarantined job go on.
-func (o *operator) reprieve(id job.ID, at *Node) {
-	if m := messageNamed("ReprieveJob", map[string]string{"job": string(id)}); m != nil {
-		o.c.ask(at, m, func(any) {})
-	}
 }

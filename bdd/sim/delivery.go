@@ -94,7 +94,7 @@ func (e *end) deliverWatch(p *parcel) {
 func (e *end) traced(p *parcel) {
 	w := e.link.net.w
 	m := messages.Unstamp(p.message)
-	w.trace.add(uint64(w.now), uint64(e.other().node.index)<<32|uint64(e.node.index), uint64(p.kind), hashString(p.target), hashString(p.sender)) //nolint:gosec // small counts
+	w.trace.add(uint64(w.now), uint64(e.other().node.index)<<32|uint64(e.node.index), uint64(p.kind), hashString(p.target), hashString(p.sender))
 	if id, ok := m.(proto.Message); ok {
 		number, _ := messages.TypeID(id)
 		w.trace.add(uint64(number))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urbancompute/ucp/actors"
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 )
 
@@ -143,8 +144,8 @@ func (d *Disk) crash() {
 	d.pending, d.syncing = nil, 0
 }
 
-// remember keeps a copy of what the disk holds now, to roll back to.
-func (d *Disk) remember() {
+// Remember keeps a copy of what the disk holds now, to roll back to.
+func (d *Disk) Remember() {
 	d.old = append(d.old, d.durable.clone(d.node.w.now))
 }
 
@@ -168,6 +169,26 @@ func (d *Disk) rollBack(to time.Duration) bool {
 		}
 	}
 	return false
+}
+
+// record is the durable record of a job, empty if there is none.
+func (d *Disk) record(id job.ID) SavedRecord {
+	k := ledger.Key{Kind: ledger.Job, ID: string(id)}
+	return SavedRecord{Key: k, Bytes: d.durable.records[k]}
+}
+
+// has says whether the disk has a record, or will have it when everything written is durable.
+func (d *Disk) has(k ledger.Key) bool {
+	has := d.holds(k)
+	for _, x := range d.pending {
+		has = has && !x.batch.Anew
+		for _, r := range x.batch.Records {
+			if r.Key == k {
+				has = r.Bytes != nil
+			}
+		}
+	}
+	return has
 }
 
 // holds says whether the disk has a record for good.

@@ -79,6 +79,8 @@ type view struct {
 	jobs []*messages.JobChanged
 	byID map[job.ID]job.Job
 	raw  map[job.ID]string
+
+	final map[job.ID]bool
 }
 
 // views asks every broker that runs for its whole ledger.
@@ -93,7 +95,7 @@ func (w *World) views() []*view {
 }
 
 func (w *World) view(n *Node) *view {
-	v := &view{node: n, byID: map[job.ID]job.Job{}, raw: map[job.ID]string{}}
+	v := &view{node: n, byID: map[job.ID]job.Job{}, raw: map[job.ID]string{}, final: map[job.ID]bool{}}
 	after := ""
 	for {
 		page, ok := w.Look(n.Name, &messages.JobsRequest{After: after, Limit: 100}).(*messages.JobsResponse)
@@ -103,7 +105,7 @@ func (w *World) view(n *Node) *view {
 		for _, m := range page.GetJobs() {
 			v.jobs = append(v.jobs, m)
 			if j, err := job.Decode(m.GetRecord()); err == nil {
-				v.byID[j.ID], v.raw[j.ID] = j, string(m.GetRecord())
+				v.byID[j.ID], v.raw[j.ID], v.final[j.ID] = j, string(m.GetRecord()), isFinal(m)
 			}
 		}
 		if after = page.GetNext(); after == "" {

@@ -10,8 +10,8 @@ type mailbox struct {
 	life      *life
 	key       uint64
 	invoker   actor.MessageInvoker
-	system    []any
-	user      []any
+	system    queue
+	user      queue
 	ready     bool // in the scheduler's hands
 	suspended bool
 }
@@ -20,13 +20,13 @@ var _ actor.Mailbox = (*mailbox)(nil)
 
 // PostUserMessage implements actor.Mailbox.
 func (m *mailbox) PostUserMessage(message any) {
-	m.user = append(m.user, message)
+	m.user.push(message)
 	m.schedule()
 }
 
 // PostSystemMessage implements actor.Mailbox.
 func (m *mailbox) PostSystemMessage(message any) {
-	m.system = append(m.system, message)
+	m.system.push(message)
 	m.schedule()
 }
 
@@ -42,7 +42,7 @@ func (m *mailbox) RegisterHandlers(invoker actor.MessageInvoker, _ actor.Dispatc
 func (m *mailbox) Start() {}
 
 // UserMessageCount implements actor.Mailbox.
-func (m *mailbox) UserMessageCount() int { return len(m.user) }
+func (m *mailbox) UserMessageCount() int { return m.user.len() }
 
 func (m *mailbox) schedule() {
 	if !m.ready && m.due() {
@@ -51,7 +51,7 @@ func (m *mailbox) schedule() {
 	}
 }
 
-func (m *mailbox) due() bool { return len(m.system) > 0 || (!m.suspended && len(m.user) > 0) }
+func (m *mailbox) due() bool { return m.system.len() > 0 || (!m.suspended && m.user.len() > 0) }
 
 func (m *mailbox) turn() {
 	if m.due() {
@@ -69,12 +69,12 @@ func (m *mailbox) handle() {
 			m.invoker.EscalateFailure(reason, message)
 		}
 	}()
-	if len(m.system) == 0 {
-		message, m.user = pop(m.user)
+	if m.system.len() == 0 {
+		message = m.user.pop()
 		m.invoker.InvokeUserMessage(message)
 		return
 	}
-	message, m.system = pop(m.system)
+	message = m.system.pop()
 	switch message.(type) {
 	case *actor.SuspendMailbox:
 		m.suspended = true
@@ -85,12 +85,21 @@ func (m *mailbox) handle() {
 	}
 }
 
-// pop takes the first of a queue, and keeps the array of one that has become empty.
-func pop(q []any) (any, []any) {
-	first := q[0]
-	q[0] = nil
-	if len(q) == 1 {
-		return first, q[:0]
+// queue is first in, first out, and uses its array again.
+type queue struct {
+	items []any
+	first int
+}
+
+func (q *queue) len() int { return len(q.items) - q.first }
+
+func (q *queue) push(x any) { q.items = append(q.items, x) }
+
+func (q *queue) pop() any {
+	x := q.items[q.first]
+	q.items[q.first] = nil
+	if q.first++; q.first == len(q.items) {
+		q.items, q.first = q.items[:0], 0
 	}
-	return first, q[1:]
+	return x
 }

@@ -2,10 +2,7 @@ package sim
 
 import (
 	"errors"
-	"slices"
 	"time"
-
-	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/messages"
 )
@@ -52,13 +49,13 @@ func (n *network) join(node *Node) {
 }
 
 // connect lays a link between two nodes, once.
-func (n *network) connect(a, b *Node) *link {
+func (n *network) connect(a, b *Node) {
 	if a.index > b.index {
 		a, b = b, a
 	}
 	pair := [2]int{a.index, b.index}
-	if l, ok := n.byPair[pair]; ok {
-		return l
+	if n.byPair[pair] != nil {
+		return
 	}
 	l := &link{net: n}
 	l.ends[0] = &end{link: l, node: a, out: newWay(n.w, a, b)}
@@ -66,7 +63,6 @@ func (n *network) connect(a, b *Node) *link {
 	n.byPair[pair] = l
 	n.links = append(n.links, l)
 	l.dial()
-	return l
 }
 
 // end returns a's end of the link to b, nil if there is none.
@@ -301,43 +297,4 @@ func (n *network) repair() {
 			}
 		}
 	}
-}
-
-// watch is one actor watching another: names, one of them at this end.
-type watch struct{ watcher, watchee string }
-
-// watches are those that cross a connection, as one end knows them.
-type watches struct{ out, in []watch }
-
-func (e *end) endWatches() {
-	out, in := e.watches.out, e.watches.in
-	e.watches = watches{}
-	for _, x := range out {
-		e.tellWatcher(x, actor.TerminatedReason_AddressTerminated)
-	}
-	for _, x := range in {
-		e.system(x.watchee, &actor.Unwatch{Watcher: actor.NewPID(e.other().node.ID, x.watcher)})
-	}
-}
-
-func (e *end) tellWatcher(x watch, why actor.TerminatedReason) {
-	e.system(x.watcher, &actor.Terminated{Who: actor.NewPID(e.other().node.ID, x.watchee), Why: why})
-}
-
-// system hands a system message to an actor at this end, and says whether there is one.
-func (e *end) system(id string, message any) bool {
-	p, ok := e.life.system.ProcessRegistry.GetLocal(id)
-	if ok {
-		p.SendSystemMessage(actor.NewPID(e.node.ID, id), message)
-	}
-	return ok
-}
-
-// remove takes x out of a list and says whether it was there.
-func remove(list *[]watch, x watch) bool {
-	i := slices.Index(*list, x)
-	if i >= 0 {
-		*list = slices.Delete(*list, i, i+1)
-	}
-	return i >= 0
 }

@@ -1,10 +1,12 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -29,6 +31,7 @@ type Node struct {
 	skew        time.Duration
 	cuts        int           // that lie on its ways
 	cutAt       time.Duration // when the last one came
+	births      int           // of journals in a life
 	disturbed   time.Duration // when something was last done to it
 	sloth       float64       // share of messages handled late
 	bench       *bench
@@ -158,7 +161,7 @@ func (l *life) adoptChild(next actor.SpawnFunc) actor.SpawnFunc {
 
 // keyOf names an actor for the scheduler, the same in every run.
 func (l *life) keyOf(name string) uint64 {
-	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40) //nolint:gosec // small counts
+	return mix(hashString(name) ^ uint64(l.node.index)<<32 ^ uint64(l.number)<<40)
 }
 
 // end abandons the process: its actors never run again, and nothing of theirs is told.
@@ -175,8 +178,15 @@ func (l *life) end() {
 func (l *life) noted(n actors.Note) {
 	l.node.w.Rare.add(n.Kind)
 	l.node.w.script.noted(l.node, n)
-	if n.Kind == "reborn" {
+	switch n.Kind {
+	case "reborn":
 		l.node.disturbed = l.node.w.now
+		l.node.births++
+		if strings.Contains(n.Text, "given up") {
+			l.node.w.chronicle.losses++ // it was alive: what it alone held is gone as with a disk
+		}
+	case "superseded":
+		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d", l.node.Name, l.node.births)]++
 	}
 	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
 }
@@ -186,8 +196,8 @@ type randomness struct{ from *rand.Rand }
 
 // Read implements io.Reader.
 func (r randomness) Read(b []byte) (int, error) {
-	for i := range b {
-		b[i] = byte(r.from.Uint32())
+	for i := 0; i < len(b); i += 8 {
+		copy(b[i:], binary.LittleEndian.AppendUint64(nil, r.from.Uint64()))
 	}
 	return len(b), nil
 }

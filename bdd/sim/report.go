@@ -86,17 +86,18 @@ func (r *Report) WriteTraces(out io.Writer) {
 
 // replay is the command that shows one seed again.
 func (c Campaign) replay(seed uint64) string {
-	line := fmt.Sprintf("go run ./bdd/sim/cmd/sim -first %d -seeds 1 -v", seed)
+	var line strings.Builder
+	fmt.Fprintf(&line, "go run ./bdd/sim/cmd/sim -first %d -seeds 1 -v", seed)
 	d := DefaultCampaign()
 	for _, f := range []struct {
 		name    string
 		is, was any
 	}{{"brokers", c.Brokers, d.Brokers}, {"executors", c.Executors, d.Executors}, {"clients", c.Clients, d.Clients}, {"jobs", c.Jobs, d.Jobs}, {"for", c.For, d.For}} {
 		if f.is != f.was {
-			line += fmt.Sprintf(" -%s %v", f.name, f.is)
+			fmt.Fprintf(&line, " -%s %v", f.name, f.is)
 		}
 	}
-	return line
+	return line.String()
 }
 
 func (r *Report) table(out io.Writer, title string, counts, seeds Tally) {

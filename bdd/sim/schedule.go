@@ -61,7 +61,7 @@ func (w *World) misfortune(until time.Duration) *schedule {
 	}
 	for _, n := range w.where(func(n *Node) bool { return n.Disk != nil }) {
 		for at := 2 * time.Second; at < until; at += 3*time.Second + s.upTo(6*time.Second) {
-			w.plan(nil, at, n.Disk.remember)
+			w.plan(nil, at, n.Disk.Remember)
 		}
 	}
 	w.plan(nil, time.Second+s.upTo(2*time.Second), s.next)

@@ -90,7 +90,7 @@ func (w *World) Saved(broker string, id job.ID) (job.Job, bool) {
 }
 
 // Remember keeps a copy of what a broker's disk holds now, for RollBack.
-func (w *World) Remember(broker string) { w.Node(broker).Disk.remember() }
+func (w *World) Remember(broker string) { w.Node(broker).Disk.Remember() }
 
 // PunchHole takes a job from the disk of a broker, which must be down, though its vector goes on saying that it is there.
 func (w *World) PunchHole(broker string, id job.ID) {

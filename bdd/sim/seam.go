@@ -15,7 +15,7 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
-// This file is the one place that knows how far the actors have come. What they cannot do yet is not asked of them.
+// This file is where the simulator meets what the actors can do, and the words of the vocabulary that it looks for by name.
 
 // able says what the actors can do.
 var able = struct {
@@ -35,11 +35,13 @@ func newBroker(n *actors.Node, s actors.BrokerSettings, d *Disk) *actor.Props {
 	return props
 }
 
-// What a journal writes and holds.
 type (
+	// SavedRecord is a record in a journal.
 	SavedRecord = actors.SavedRecord
-	Batch       = actors.Batch
-	Saved       = actors.Saved
+	// Batch is what a broker writes at once.
+	Batch = actors.Batch
+	// Saved is what a disk holds.
+	Saved = actors.Saved
 )
 
 // winner is the verdict that a record shows as the job's end, nil if there is none.

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"io"
 	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -16,7 +15,7 @@ type smith struct {
 }
 
 func newSmith() *smith {
-	quiet := slog.New(slog.NewTextHandler(io.Discard, &slog.HandlerOptions{Level: slog.LevelError + 1}))
+	quiet := slog.New(slog.DiscardHandler)
 	s := &smith{template: actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet }))}
 	s.template.Shutdown()
 	for i := range s.template.ProcessRegistry.LocalPIDs.LocalPIDs {

@@ -23,7 +23,9 @@ func (t *turn) answerHeld(ev Finished) {
 
 // hold keeps a result that decides nothing yet. Its executor is told so, and keeps it until it is told the verdict (JOB-12).
 func (t *turn) hold(i int, ev Finished) {
-	t.move(i, Delivered, ev.Result.describe(), ev.At)
+	if !t.Attempts[i].State.Live() {
+		t.move(i, Delivered, ev.Result.describe(), ev.At)
+	}
 	t.keep(Candidate{Attempt: ev.Attempt, Executor: ev.Executor, Party: ev.Party, Result: ev.Result, At: ev.At})
 	t.answerHeld(ev)
 	t.conclude(ev.At)
@@ -32,11 +34,14 @@ func (t *turn) hold(i int, ev Finished) {
 	}
 }
 
-// keep lists a candidate once.
+// keep lists a candidate once. Its attempt is then over, also if this owner took it over as one that runs.
 func (t *turn) keep(c Candidate) {
 	if !t.holds(c.finished()) {
 		t.touch()
 		t.Candidates = append(slices.Clone(t.Candidates), c)
+	}
+	if i := t.attempt(c.Attempt); i >= 0 && t.Attempts[i].State.Live() {
+		t.move(i, Delivered, c.Result.describe(), c.At)
 	}
 }
 

@@ -127,9 +127,12 @@ func (t *turn) goOnLater(at vclock.Hybrid, why string) {
 		t.goOn(at, why)
 		return
 	}
-	after := backoff(t.job.ID, max(1, len(t.Attempts)))
+	after := min(backoff(t.job.ID, max(1, len(t.Attempts))), maxInnocentPause)
 	t.pause(after, fmt.Sprintf("%s; deployed again in %s", why, after.Round(time.Millisecond)))
 }
+
+// maxInnocentPause bounds the pause of a job that did nothing wrong.
+const maxInnocentPause = 2 * time.Second
 
 func (t *turn) pause(after time.Duration, why string) {
 	t.touch()

@@ -24,7 +24,7 @@ func (t *turn) finished(ev Finished) {
 	switch {
 	case i < 0 || (t.Attempts[i].Executor != ev.Executor && !ev.Signed):
 		t.reject(ev, UnknownAttempt, Name{})
-	case t.holds(ev):
+	case t.holds(ev) && !t.Attempts[i].State.Live():
 		t.answerHeld(ev)
 	default:
 		t.inTime(i, ev)

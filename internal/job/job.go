@@ -110,6 +110,9 @@ const (
 // Live says whether the attempt counts as under way.
 func (s AttemptState) Live() bool { return s == Placed || s == Running }
 
+// delivered says that the attempt's result came: it will never run again.
+func (s AttemptState) delivered() bool { return s == Won || s == Failed || s == Delivered }
+
 // Candidate is a result that decides nothing yet: others must agree with it (JOB-12), or its inputs are not final (JOB-10).
 type Candidate struct {
 	Attempt  Name

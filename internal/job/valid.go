@@ -28,6 +28,25 @@ func (id ID) Valid() error {
 	return nil
 }
 
+// crockford is the alphabet of ULIDs.
+const crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// timeLength is how many letters of a ULID say when it was made.
+const timeLength = 10
+
+// Time returns when the id was made, by its maker's clock, in Unix milliseconds; 0 if it is no ULID.
+func (id ID) Time() int64 {
+	var ms int64
+	for i := range min(timeLength, len(id)) {
+		v := strings.IndexByte(crockford, id[i])
+		if v < 0 || (i == 0 && v > 7) {
+			return 0
+		}
+		ms = ms<<5 | int64(v)
+	}
+	return ms
+}
+
 // FirstAsked returns the node id of the broker that was first asked to take the job.
 func (id ID) FirstAsked() string {
 	_, rest, _ := strings.Cut(string(id), "-")

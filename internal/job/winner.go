@@ -115,11 +115,11 @@ func (j Job) State() State {
 	return StateQueued
 }
 
-// overtaken says that another owner knows that a live attempt has ended: it heard of it under the same lease or a later one.
+// overtaken says that another owner knows that a live attempt has ended: it has its result, or heard of it under the same lease or a later one.
 func (j Job) overtaken(a *Attempt) bool {
 	for i := range j.Tenures {
 		if k := j.Tenures[i].attempt(a.Name); k >= 0 {
-			if b := &j.Tenures[i].Attempts[k]; !b.State.Live() && b.Lease >= a.Lease {
+			if b := &j.Tenures[i].Attempts[k]; b.State.delivered() || !b.State.Live() && b.Lease >= a.Lease {
 				return true
 			}
 		}

@@ -90,10 +90,10 @@ func (e *batchEncoder) columns() []byte {
 	e.column(e.writes)
 	e.column(func(rec Record) { e.uint(uint64(len(rec.Key.ID))) })
 	for _, p := range e.places {
-		e.uint(uint64(p + 1)) //nolint:gosec // -1 is the least
+		e.uint(uint64(p + 1))
 	}
 	for i, s := range e.states {
-		e.uint(uint64(len(s) - e.cut(i))) //nolint:gosec // what is cut out was in it
+		e.uint(uint64(len(s) - e.cut(i)))
 	}
 	return e.b
 }
@@ -175,14 +175,14 @@ func appendPacked(b, data []byte) []byte {
 		return append(canon.AppendUint(b, 2*uint64(len(data))), data...)
 	}
 	var out bytes.Buffer
-	w := deflaters.Get().(*flate.Writer) //nolint:errcheck // nothing else is in the pool
+	w := deflaters.Get().(*flate.Writer)
 	defer deflaters.Put(w)
 	w.Reset(&out)
 	_, err := w.Write(data)
 	if err = errors.Join(err, w.Close()); err != nil || out.Len() >= len(data) {
 		return append(canon.AppendUint(b, 2*uint64(len(data))), data...)
 	}
-	return append(canon.AppendUint(b, 2*uint64(out.Len())+1), out.Bytes()...) //nolint:gosec // a length is not negative
+	return append(canon.AppendUint(b, 2*uint64(out.Len())+1), out.Bytes()...)
 }
 
 // unpack takes packed data off the front of b. Unpacked it may not be longer than limit.

@@ -29,6 +29,7 @@ func BenchmarkMergeMillion(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
+		b.StopTimer()
 		before := heap()
 		b.StartTimer()
 		r := replica("journal-of-broker-2")
@@ -41,6 +42,7 @@ func BenchmarkMergeMillion(b *testing.B) {
 		b.StopTimer()
 		b.ReportMetric(float64(heap()-before)/float64(r.Len()), "overhead-B/record")
 		runtime.KeepAlive(r)
+		b.StartTimer()
 	}
 }
 
@@ -74,6 +76,7 @@ func BenchmarkPut(b *testing.B) {
 				keys[i] = longKey(i * (n / 1000))
 			}
 			state := jobLike(1, 2)
+			heap() // what making them left behind
 			b.ReportAllocs()
 			i := 0
 			for b.Loop() {

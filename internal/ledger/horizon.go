@@ -14,12 +14,12 @@ var HorizonKey = Key{Horizon, "horizon"}
 // ended below it are let go. A horizon never goes back.
 type HorizonState struct {
 	Vector Vector
-	At     vclock.Hybrid // when it was last moved
+	At     vclock.Hybrid // the latest time that what it forgot was said to be made
 }
 
 // Merge implements State.
 func (h HorizonState) Merge(o State) State {
-	p := o.(HorizonState) //nolint:errcheck // records of one kind have states of one type
+	p := o.(HorizonState)
 	h.Vector = h.Vector.Merge(p.Vector)
 	if p.At.Compare(h.At) > 0 {
 		h.At = p.At
@@ -115,6 +115,8 @@ func (r *Replica) bounds(v Vector) []uint64 {
 
 // Behind says whether a horizon came from elsewhere that this replica did not know all of: it was away too long, or is blank. What it holds may
 // have been forgotten, and may lack the writes with which it ended; peers that are not behind tell it what to drop.
+// If all are behind and have heard each other out, what the horizon covers beyond them is lost for ever: then they Adopt its vector, or nothing
+// would be forgotten any more.
 func (r *Replica) Behind() bool { return r.behind }
 
 // SetBehind restores what Behind says after a start, and ends it once the replica was compared with one that is not behind.

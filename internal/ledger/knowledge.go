@@ -50,7 +50,7 @@ func (r *Replica) appendSpans(spans []Span, id uint32) []Span {
 
 // longest keeps the spans that spare the most.
 func longest(spans []Span) []Span {
-	slices.SortStableFunc(spans, func(a, b Span) int { return int(min(b.Last-b.First, 1<<30)) - int(min(a.Last-a.First, 1<<30)) }) //nolint:gosec // bounded
+	slices.SortStableFunc(spans, func(a, b Span) int { return int(min(b.Last-b.First, 1<<30)) - int(min(a.Last-a.First, 1<<30)) })
 	spans = slices.Clone(spans[:maxSpans])
 	slices.SortFunc(spans, func(a, b Span) int { return Dot{a.Origin, a.First}.compare(Dot{b.Origin, b.First}) })
 	return spans

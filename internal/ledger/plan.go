@@ -25,14 +25,16 @@ func (r *Replica) Own() Vector {
 	return v
 }
 
-// Push plans the writes this replica made above from, an earlier Own. It is what Missing would give somebody who has from and all writes of
-// others: to anybody else its records are as good, and its marks are void if it has not got as far as from.
-func (r *Replica) Push(from Vector) *Delta {
+// Push plans the writes this replica made above from, an earlier Own, for peers that are known to have all that known covers. It is what
+// Missing would give somebody who has from and all writes of others: to anybody else its records are as good, and its marks are void if it
+// has not got as far as from. What the records name goes along unless known has it, so that no peer has them first.
+func (r *Replica) Push(from, known Vector) *Delta {
 	bounds := make([]uint64, len(r.lines))
 	for id := range r.lines {
 		bounds[id] = r.lines[id].top
 	}
 	p := r.planner(bounds, nil)
+	p.known = r.bounds(known)
 	r.eachOwn(func(id uint32, o Origin, l *line) {
 		// Above a gap everything was written here, below it something may be missing.
 		low := from.Seq(o)
@@ -58,9 +60,10 @@ func (r *Replica) eachOwn(visit func(uint32, Origin, *line)) {
 type planner struct {
 	*Delta
 	replica *Replica
-	number  uint32
+	number  uint64
 	extra   [][]Span // by number of the origin
 	found   []candidate
+	known   []uint64 // by number of the origin; of a push, up to where its receivers are known to have all; else nil
 }
 
 // candidate is a record to be sent.
@@ -80,7 +83,7 @@ const (
 )
 
 func (r *Replica) planner(from []uint64, extra []Span) *planner {
-	r.plans++
+	r.plans += 2 // a record to list has the number of the plan, a listed one that and one more
 	d := &Delta{names: r.table.names, order: slices.Clone(r.table.order), limits: make([]limit, len(r.lines))}
 	p := &planner{Delta: d, replica: r, number: r.plans, extra: make([][]Span, len(r.lines))}
 	for id := range r.lines {
@@ -120,7 +123,7 @@ func (p *planner) gather(class class) {
 		if (p.names[id].Lane == Urgent) != (class == urgent) {
 			continue
 		}
-		origin := uint32(id) //nolint:gosec // it is a number of an origin
+		origin := uint32(id)
 		for _, e := range p.replica.lines[id].log.after(p.limits[id].from) {
 			if e.cell.plan != p.number && e.live(origin) && p.lacks(mark{e.seq, origin}) {
 				p.find(e.cell, class)
@@ -147,12 +150,12 @@ func (p *planner) lacks(m mark) bool {
 	return i == len(spans) || spans[i].First > m.seq
 }
 
-// emit lists a record after those that its creation named, unless it is listed already.
+// emit lists a record after those that its creation named.
 func (p *planner) emit(c *cell) {
-	if c.plan != p.number {
+	if c.plan != p.number && !p.unknown(c) {
 		return
 	}
-	c.plan = 0
+	c.plan = p.number + 1
 	if n, ok := c.version.state.(namer); ok {
 		for _, k := range n.Names() {
 			if named := p.replica.cell(k); named != nil {
@@ -161,4 +164,10 @@ func (p *planner) emit(c *cell) {
 		}
 	}
 	p.items = append(p.items, item{version: c.version})
+}
+
+// unknown says whether a record that was not found to be sent, and is not listed yet, is to go along all the same.
+func (p *planner) unknown(c *cell) bool {
+	return p.known != nil && c.plan != p.number+1 &&
+		slices.ContainsFunc(c.version.writes, func(m mark) bool { return m.seq > p.known[m.origin] })
 }

@@ -18,7 +18,7 @@ type Replica struct {
 	sums    [Ranges]uint64
 	root    uint64
 	scratch []byte
-	plans   uint32 // deltas planned so far
+	plans   uint64 // deltas planned so far
 
 	applied  Vector // the horizon up to which records were let go
 	behind   bool
@@ -133,7 +133,7 @@ func (r *Replica) origin(o Origin) uint32 {
 	return id
 }
 
-// store joins v with what is there of its record, notes the writes that are new and returns the join.
+// store makes v, which nobody has seen yet, the join with what is there of its record, notes the writes that are new and returns it.
 func (r *Replica) store(v *version) *version {
 	c := r.cell(v.key())
 	if c == nil {
@@ -141,7 +141,7 @@ func (r *Replica) store(v *version) *version {
 	}
 	old := c.version
 	if old != nil {
-		v = r.joined(old, v)
+		r.join(old, v)
 		r.discount(old)
 	}
 	r.seal(v)
@@ -172,16 +172,15 @@ func (r *Replica) noteWrite(c *cell, old *version, m mark) {
 	}
 }
 
-// joined returns the join of two versions of a record.
-func (r *Replica) joined(a, b *version) *version {
-	m := *a
+// join makes v, which nobody has seen yet, the join of itself and an older version of its record.
+func (r *Replica) join(old, v *version) {
 	names := r.table.names
-	if b.at < a.at || (b.at == a.at && Dot{names[b.creator], b.created}.compare(Dot{names[a.creator], a.created}) < 0) {
-		m.at, m.creator, m.created = b.at, b.creator, b.created
+	if old.at < v.at || (old.at == v.at && Dot{names[old.creator], old.created}.compare(Dot{names[v.creator], v.created}) < 0) {
+		v.at, v.creator, v.created = old.at, old.creator, old.created
 	}
-	m.writes = r.table.join(a.writes, b.writes)
-	m.state = a.state.Merge(b.state)
-	return &m
+	v.id = old.id // one string a record is enough
+	v.writes = r.table.join(old.writes, v.writes)
+	v.state = old.state.Merge(v.state)
 }
 
 // seal computes what is kept beside a version to spare computing it again.

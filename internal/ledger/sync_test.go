@@ -128,14 +128,24 @@ var _ = Describe("A replica", func() {
 		start := a.Own()
 		a.Put(Normal, key(1), wrote(1), at(1))
 		second := a.Own()
-		take(b, a.Push(start), everything, everything)
+		take(b, a.Push(start, Vector{}), everything, everything)
 		a.Put(Normal, key(2), wrote(2), at(2))
-		take(b, a.Push(second), everything, everything)
-		take(c, a.Push(second), everything, everything)
+		take(b, a.Push(second, Vector{}), everything, everything)
+		take(c, a.Push(second, Vector{}), everything, everything)
 		expectEqual(a, b)
 		Expect(c.Vector().Dots()).To(BeEmpty())
 		Expect(exchange(a, c)).To(ConsistOf(key(1)), "the push counts as an exception")
 		expectEqual(a, c)
+	})
+
+	It("pushes along what a new record names, unless its peers are known to have that", Label("SYNC-3"), func() {
+		a, b := replica("a"), replica("b")
+		b.Put(Normal, key(1), wrote(1), at(1))
+		exchange(b, a)
+		start := a.Own()
+		a.Put(Normal, key(2), history{names: []Key{key(1)}}, at(2))
+		Expect(take(replica("c"), a.Push(start, Vector{}), everything, everything)).To(Equal([]Key{key(1), key(2)}))
+		Expect(take(replica("c"), a.Push(start, b.Vector()), everything, everything)).To(Equal([]Key{key(2)}))
 	})
 
 	It("keeps its logs as long as what is in them, not as what was", func() {

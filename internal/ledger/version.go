@@ -10,7 +10,7 @@ import (
 // cell is the place of a record in a replica. Logs point to it.
 type cell struct {
 	version *version // nil: the record is gone
-	plan    uint32   // the delta being planned that is still to list it
+	plan    uint64   // the delta being planned that is still to list it
 }
 
 // version is a record as a replica keeps it: 96 bytes, and 16 a write. It never changes: a write makes another.
@@ -121,8 +121,12 @@ func covers(a *version, b []mark) bool {
 	return !slices.ContainsFunc(b, func(m mark) bool { return a.seq(m.origin) < m.seq })
 }
 
-// join returns the newest of each origin's writes in a and b.
+// join returns the newest of each origin's writes in a and b. It may change b.
 func (t *table) join(a, b []mark) []mark {
+	if len(a) == 1 && len(b) == 1 && a[0].origin == b[0].origin {
+		b[0].seq = max(a[0].seq, b[0].seq)
+		return b
+	}
 	out := make([]mark, 0, max(len(a), len(b)))
 	for len(a) > 0 && len(b) > 0 {
 		switch x, y := a[0], b[0]; {

@@ -16,6 +16,7 @@ type Executor struct {
 	Slots    int    // attempts it runs at a time
 	Used     int    // attempts reserved or under way
 	Memory   uint64 // bytes for one attempt, at most
+	Party    string // on whose behalf it says what it says; empty: its own
 	Labels   map[string]string
 	Cordoned bool
 	Cut      bool              // its connection is gone just now, and may come back
@@ -27,6 +28,7 @@ type Demand struct {
 	Memory uint64
 	Labels map[string]string
 	Module [32]byte
+	Barred map[string]bool // parties that have their say already: others must agree with them
 	Avoid  map[string]bool // executors that already had an attempt of the job: the last choice, not a forbidden one
 }
 
@@ -87,6 +89,8 @@ func (d Demand) refusedBy(e *Executor) string {
 	switch {
 	case e.Cordoned:
 		return "cordoned"
+	case d.Barred[e.party()]:
+		return "has a say in its result already"
 	case e.Cut:
 		return "connection lost a moment ago"
 	case d.Memory > e.Memory:
@@ -113,6 +117,8 @@ func (d Demand) prefers(a, b *Executor) bool {
 		cmp.Compare(b.ID, a.ID),
 	) > 0
 }
+
+func (e *Executor) party() string { return cmp.Or(e.Party, e.ID) }
 
 func compareBool(a, b bool) int {
 	switch {

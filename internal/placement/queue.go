@@ -99,6 +99,9 @@ func (d Demand) signature() string {
 	for _, k := range slices.Sorted(maps.Keys(d.Labels)) {
 		b.WriteString("\x00" + k + "\x01" + d.Labels[k])
 	}
+	for _, k := range slices.Sorted(maps.Keys(d.Barred)) {
+		b.WriteString("\x00\x02" + k)
+	}
 	return b.String()
 }
 

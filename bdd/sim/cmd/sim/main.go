@@ -21,49 +21,25 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // Exit codes: 0 every promise held, 1 one did not, 2 the flags are wrong.
 func run(args []string, out, errs io.Writer) int {
-	c := sim.DefaultCampaign()
-	c.Workers = runtime.GOMAXPROCS(0)
-	flags := flag.NewFlagSet("sim", flag.ContinueOnError)
+	o := options{campaign: sim.DefaultCampaign()}
+	flags := o.flags()
 	flags.SetOutput(errs)
-	flags.Uint64Var(&c.First, "first", c.First, "first seed")
-	flags.IntVar(&c.Seeds, "seeds", c.Seeds, "how many seeds")
-	flags.IntVar(&c.Workers, "workers", c.Workers, "networks at a time")
-	flags.IntVar(&c.Brokers, "brokers", c.Brokers, "brokers of each network")
-	flags.IntVar(&c.Executors, "executors", c.Executors, "executors of each network")
-	flags.IntVar(&c.Clients, "clients", c.Clients, "clients of each network")
-	flags.IntVar(&c.Jobs, "jobs", c.Jobs, "jobs of each network")
-	flags.DurationVar(&c.For, "for", c.For, "virtual time of each network")
-	verbose := flags.Bool("v", false, "tell everything that happens")
-	loose := flags.Bool("default-dispatcher", false, "run actors on goroutines of their own, to see that runs then differ")
-	content := flags.Bool("content", false, "hash what messages say too")
-	traces := flags.Bool("traces", false, "print the hash over the deliveries of each seed")
-	honest := flags.Bool("honest", false, "check that no receiver changes a message")
-	without := flags.String("without", "", "checkers to leave out, of "+strings.Join(sim.Checkers(), ","))
-	mutant := flags.String("mutant", "", "a seeded bug to look for")
-	profile := flags.String("cpuprofile", "", "write a CPU profile")
 	if err := flags.Parse(args); err != nil {
 		return 2
 	}
-	if *mutant != "" && !sim.Mutate(*mutant) {
-		_, _ = fmt.Fprintf(errs, "sim: there is no mutant %q in this build\n", *mutant)
+	if o.mutant != "" && !sim.Mutate(o.mutant) {
+		_, _ = fmt.Fprintf(errs, "sim: there is no mutant %q in this build\n", o.mutant)
 		return 2
 	}
-	c.Options = append(c.Options, sim.Without(strings.Split(*without, ",")...), sim.With(func(s *sim.Settings) {
-		s.DefaultDispatcher, s.Content, s.Honest = *loose, *content, *honest
-	}))
-	if *verbose {
-		c.Workers = 1
-		c.Options = append(c.Options, sim.Verbose(out))
-	}
-	stop, err := profiled(*profile)
+	stop, err := profiled(o.profile)
 	if err != nil {
 		_, _ = fmt.Fprintln(errs, "sim:", err)
 		return 2
 	}
-	debug.SetGCPercent(400) // worlds are short-lived, and small
-	report := c.Go(errs)
+	debug.SetGCPercent(1600) // worlds are short-lived, and small
+	report := o.apply(out).Go(errs)
 	stop()
-	if *traces {
+	if o.traces {
 		report.WriteTraces(out)
 	}
 	report.Write(out)
@@ -71,6 +47,47 @@ func run(args []string, out, errs io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// options are what the flags say.
+type options struct {
+	campaign                                sim.Campaign
+	verbose, loose, content, honest, traces bool
+	without, mutant, profile                string
+}
+
+func (o *options) flags() *flag.FlagSet {
+	f, c := flag.NewFlagSet("sim", flag.ContinueOnError), &o.campaign
+	f.Uint64Var(&c.First, "first", c.First, "first seed")
+	f.IntVar(&c.Seeds, "seeds", c.Seeds, "how many seeds")
+	f.IntVar(&c.Workers, "workers", runtime.GOMAXPROCS(0), "networks at a time")
+	f.IntVar(&c.Brokers, "brokers", c.Brokers, "brokers of each network")
+	f.IntVar(&c.Executors, "executors", c.Executors, "executors of each network")
+	f.IntVar(&c.Clients, "clients", c.Clients, "clients of each network")
+	f.IntVar(&c.Jobs, "jobs", c.Jobs, "jobs of each network")
+	f.DurationVar(&c.For, "for", c.For, "virtual time of each network")
+	f.BoolVar(&o.verbose, "v", false, "tell everything that happens")
+	f.BoolVar(&o.loose, "default-dispatcher", false, "run actors on goroutines of their own, to see that runs then differ")
+	f.BoolVar(&o.content, "content", false, "hash what messages say too")
+	f.BoolVar(&o.traces, "traces", false, "print the hash over the deliveries of each seed")
+	f.BoolVar(&o.honest, "honest", false, "check that no receiver changes a message")
+	f.StringVar(&o.without, "without", "", "checkers to leave out, of "+strings.Join(sim.Checkers(), ","))
+	f.StringVar(&o.mutant, "mutant", "", "a seeded bug to look for")
+	f.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile")
+	return f
+}
+
+// apply makes the campaign that the flags ask for.
+func (o *options) apply(out io.Writer) sim.Campaign {
+	c := o.campaign
+	c.Options = append(c.Options, sim.Without(strings.Split(o.without, ",")...), sim.With(func(s *sim.Settings) {
+		s.DefaultDispatcher, s.Content, s.Honest = o.loose, o.content, o.honest
+	}))
+	if o.verbose {
+		c.Workers = 1
+		c.Options = append(c.Options, sim.Verbose(out))
+	}
+	return c
 }
 
 // profiled writes a CPU profile to a file until it is stopped.
