@@ -3,7 +3,7 @@
    Claim: no two different FINAL verdicts are told when a broker that is still alive is forgotten while newcomers join through
    anybody, the forgotten one included.
 
-   Broker 0 owns the job and may be forgotten.  Broker 1 is its old peer.  Brokers 2 and 3 join at any time, each through anybody.
+   Broker 0 owns the job and may be forgotten.  1 and 2 are its old peers, 3 joins at any time, through anybody (TWO_NEWCOMERS: 2 and 3 do).
    A ledger is a set of records that are learned in any order; three parts are told apart: the job, who is a broker, and who has
    fenced.  (To learn of two fences at once is no less than to learn of one: it only lets the learner do more.)
 
