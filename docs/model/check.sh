@@ -91,7 +91,7 @@ breaks_late() {
 		if [ -n "${SHOW:-}" ]; then show "$model" "$@"; fi
 	else
 		report 'NOT FOUND' "$model" "$@"
-		head -20 "$work/out"
+		cat "$work/spin.out" "$work/out" | head -20
 		failures=$((failures + 1))
 	fi
 }

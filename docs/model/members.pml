@@ -1,9 +1,9 @@
 /* Who counts when a broker is forgotten: brokers that join while others are cut off.
 
    Claim: no two different FINAL verdicts are told when a broker that is still alive is forgotten while newcomers join through
-   anybody, the forgotten one included.  With QUIET also: once all but the forgotten one have met, an heir has decided.
+   anybody, the forgotten one included.
 
-   Broker 0 owns the job and may be forgotten.  Broker 1 is its old peer.  Brokers 2 and 3 join at any time, each through anybody.
+   Broker 0 owns the job and may be forgotten.  1 and 2 are its old peers, 3 joins at any time, through anybody (TWO_NEWCOMERS: 2 and 3 do).
    A ledger is a set of records that are learned in any order; three parts are told apart: the job, who is a broker, and who has
    fenced.  (To learn of two fences at once is no less than to learn of one: it only lets the learner do more.)
 
@@ -43,7 +43,6 @@ byte heard[BROKERS];              /* who told a newcomer that it is known */
 short introduced[BROKERS];        /* what its introducer knew */
 byte order;                       /* which permutation of 1, 2, 3 the weights are */
 byte told;                        /* 1 + the broker whose verdict was told as FINAL */
-bool over;
 
 hidden byte x_, wait_, auth_, heir_, d_;
 hidden byte ok_;
@@ -249,7 +248,7 @@ inline inherit(b) {
   :: d_step { !JOINED(me) && JOINED(c) -> join(me, c); learned() }
 
 proctype broker(byte me) {
-  { do
+  do
   WITH(OTHER(1))
   WITH(OTHER(2))
   WITH(OTHER(3))
@@ -257,7 +256,7 @@ proctype broker(byte me) {
   :: d_step { BEGINS(me) -> inherit(me) }
   :: d_step { me != 0 && JOINED(me) && (net[me] & MEMBER(0)) && !(net[me] & FORGOTTEN) ->
        printf("  operator at %d: forget 0\n", me); net[me] = net[me] | FORGOTTEN; fence(me); settle(me) }
-  od } unless { over }
+  od
 }
 
 init {

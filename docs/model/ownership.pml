@@ -6,7 +6,8 @@
 
    The job's record is a set of facts that only grows, one bit each; what a fact says is written once, by one broker.  Brokers
    learn facts from each other in any order, one record at a time: there are no links in the model, so every partition, delay,
-   reordering and repetition is among its histories.  A broker acts on what it knows and on nothing else.
+   reordering and repetition is among its histories.  A broker acts on what it knows and on nothing else.  A lost disk needs no step of its
+   own: its broker never acts again, which any broker may do; only where somebody must act in the end, with QUIET, one is chosen.
 
    The rule.  The chain of authority starts at broker 0.  A release moves it one position on.  An heir's tenure replaces whatever
    the forgotten broker decided there.  Only the end of the chain decides; a taker's verdict, and that of anyone a taker hands
