@@ -48,7 +48,7 @@ func (b *Broker) sums(i int) []ledger.KeySum {
 func (b *Broker) scrub(i int) {
 	for _, key := range b.replica.Verify(i) {
 		b.note("damage found", jobID(key), key.ID)
-		b.replica.Drop(key)
+		b.replica.Lost(key)
 		b.dropped(key)
 	}
 }

@@ -228,8 +228,8 @@ func (b *Broker) unshared() []job.Job {
 		if v, _ := j.Decided(); v != nil && b.final(j) {
 			continue
 		}
-		if b.confirmed(rec.Created) || rec.Created.Journal != b.journal {
-			continue
+		if b.toldTo(rec.Created) || rec.Created.Journal != b.journal {
+			continue // others have it, or have forgotten it
 		}
 		kept = append(kept, j)
 	}

@@ -44,6 +44,16 @@ func (b *Broker) confirmed(d ledger.Dot) bool {
 	return false
 }
 
+// toldTo says whether any other broker ever had a write.
+func (b *Broker) toldTo(d ledger.Dot) bool {
+	for _, v := range b.holders.holds {
+		if v.Covers(d) {
+			return true
+		}
+	}
+	return false
+}
+
 // whenHeld calls done as soon as another broker holds a write on disk, or with false when until has come. Dots of an origin come in order.
 func (b *Broker) whenHeld(d ledger.Dot, until time.Time, done func(confirmed bool)) {
 	if b.confirmed(d) {
@@ -60,11 +70,11 @@ func (b *Broker) held(ctx actor.Context, journal string, v ledger.Vector) {
 		return
 	}
 	v = v.Of(b.journal)
+	b.holders.holds[journal] = b.holders.holds[journal].Merge(v)
 	if !b.replica.Vector().CoversAll(v) {
 		b.rebirth(ctx, "a peer holds writes of this journal that its disk has lost")
 		return
 	}
-	b.holders.holds[journal] = b.holders.holds[journal].Merge(v)
 	for _, d := range v.Dots() {
 		b.confirm(d.Origin)
 	}
@@ -190,7 +200,16 @@ func (b *Broker) final(j job.Job) bool {
 		return b.proven(by.Journal, j.ID)
 	}
 	own, _ := b.census.Broker(b.journal)
-	return own.Established && b.proven(by.Journal, j.ID)
+	return own.Established && b.proven(by.Journal, j.ID) && b.countsStill(by.Journal, j.ID)
+}
+
+// countsStill says whether what a broker decided was known to somebody who fenced it, if it is given up: what came out later does not count.
+func (b *Broker) countsStill(journal string, id job.ID) bool {
+	if !b.census.Forgotten(journal) {
+		return true
+	}
+	rec, _ := b.replica.Get(jobKey(id))
+	return b.census.Fenced(journal, rec.Writes.Of(journal))
 }
 
 // proven says whether the disk of the broker that decided a job was shown, in the life that last wrote the job, to have lost nothing.

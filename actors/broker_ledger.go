@@ -189,21 +189,16 @@ func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
 	}
 }
 
-// forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on it forgets them too. If it
-// was not, and knows of no end, they were never forgotten: the peer has lost them and gets them back.
+// forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
+// them too. If not, the peer has lost them: the audit will tell.
 func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
 	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
 	for _, id := range msg.jobs {
-		key := jobKey(id)
-		rec, ok := b.replica.Get(key)
-		switch {
-		case !ok:
-		case away || rec.State.(jobState).Job.Ended:
+		rec, ok := b.replica.Get(jobKey(id))
+		if ok && (away || rec.State.(jobState).Job.Ended) {
 			b.note("forgotten elsewhere", id, msg.peer)
-			b.replica.Drop(key)
-			b.dropped(key)
-		default:
-			b.repair(ctx, msg.peer, []ledger.Record{rec})
+			b.replica.Drop(jobKey(id))
+			b.dropped(jobKey(id))
 		}
 	}
 }

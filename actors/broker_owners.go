@@ -298,8 +298,9 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 		m := b.crew.members[o.executor]
 		node, known := b.node(o.executor)
 		switch {
-		case m != nil && m.has(n, b.Now()):
-			delete(b.owners.orphans, n)
+		case m != nil && m.has(n, now):
+			o.since = now
+			b.owners.orphans[n] = o
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
 		case known && node.Life > o.lease:
@@ -378,7 +379,7 @@ func (b *Broker) orphaned(t job.Tenure) {
 		_, watched := b.owners.orphans[a.Name]
 		m := b.crew.members[a.Executor]
 		switch {
-		case !a.State.Live() || (m != nil && m.has(a.Name, b.Now())):
+		case !a.State.Live() || (m != nil && m.live[a.Name]): // over, or counted with its executor
 			delete(b.owners.orphans, a.Name)
 		case !watched:
 			b.owners.orphans[a.Name] = orphan{executor: a.Executor, lease: a.Lease, since: b.Now()}

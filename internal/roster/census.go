@@ -136,6 +136,16 @@ func (c *Census) able(journal string) []string {
 	return able
 }
 
+// Fenced says whether a broker that fenced journal had these writes of it by then.
+func (c *Census) Fenced(journal string, writes ledger.Vector) bool {
+	for _, b := range c.brokers {
+		if f, ok := b.Fence(journal); ok && f.Covers.CoversAll(writes) {
+			return true
+		}
+	}
+	return false
+}
+
 // Wills returns what the census says of inheritance, for a reader who holds have.
 func (c *Census) Wills(have ledger.Vector) job.Wills { return wills{c, have} }
 
