@@ -330,7 +330,7 @@ func (b *Broker) tick(ctx actor.Context) {
 
 // note tells of something in this broker's life, for the log and for whoever follows the network's events.
 func (b *Broker) note(kind string, id job.ID, text string) {
-	b.log.Info(kind, "job", string(id), "detail", text)
+	b.log.Info("event", "kind", kind, "job", string(id), "detail", text)
 	b.Node.note(kind, id, text)
 }
 

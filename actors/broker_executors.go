@@ -105,14 +105,13 @@ func (b *Broker) attemptDeclined(ctx actor.Context, msg *messages.AttemptDecline
 	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: msg.GetReason(), At: b.hybrid()})
 }
 
-func (b *Broker) applyIfKnown(ctx actor.Context, id job.ID, ev job.Event) bool {
+func (b *Broker) applyIfKnown(ctx actor.Context, id job.ID, ev job.Event) {
 	j, ok := b.job(id)
 	if _, mine := j.Last(b.journal); !ok || !mine {
 		b.log.Debug("event for an unknown job", "job", id, "event", fmt.Sprintf("%T", ev))
-		return false
+		return
 	}
 	b.apply(ctx, id, ev)
-	return true
 }
 
 // attemptFinished hands a result to its job.
@@ -185,7 +184,7 @@ func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, d
 	ids := m.jobs()
 	b.crew.leave(m)
 	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
-		b.enqueue(ctx, id)
+		b.enqueue(id)
 	}
 	b.noteExecutor(ctx, m, standing, why)
 	for _, id := range ids {
@@ -207,7 +206,7 @@ func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
 	if j, ok := b.job(id); ok && b.live(j) {
 		b.supervise(ctx, id)
 	} else {
-		b.enqueue(ctx, id)
+		b.enqueue(id)
 		b.schedule(ctx)
 	}
 	return true

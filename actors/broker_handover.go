@@ -97,7 +97,7 @@ func (b *Broker) expireOffers(ctx actor.Context, now time.Time) {
 		if now.After(b.offers[id]) {
 			delete(b.offers, id)
 			b.crew.unreserve(id)
-			b.enqueue(ctx, id) // if it has become ours meanwhile
+			b.enqueue(id) // if it has become ours meanwhile
 		}
 	}
 	for id, at := range b.asked {

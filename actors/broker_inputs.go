@@ -58,7 +58,7 @@ func (b *Broker) inputsKnown(ctx actor.Context, id job.ID) {
 		known = append(known, b.input(d.Job))
 	}
 	b.apply(ctx, id, job.InputsKnown{Inputs: known, At: b.hybrid()})
-	b.enqueue(ctx, id)
+	b.enqueue(id)
 }
 
 func (b *Broker) input(id job.ID) job.Input {
@@ -130,6 +130,6 @@ func (b *Broker) straggling(ctx actor.Context, id job.ID) {
 	t, _ := j.Tenure(mine)
 	if live := t.Live(); len(live) == 1 {
 		b.apply(ctx, id, job.Straggling{Attempt: live[0].Name, At: b.hybrid()})
-		b.enqueue(ctx, id)
+		b.enqueue(id)
 	}
 }

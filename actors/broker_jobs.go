@@ -49,7 +49,7 @@ func (b *Broker) taken(ctx actor.Context, id job.ID) {
 	b.armQueued(ctx, id, j.Spec)
 	b.inputsKnown(ctx, id)
 	b.beginTenure(ctx, j)
-	b.enqueue(ctx, id)
+	b.enqueue(id)
 }
 
 // tooOld refuses an unknown job whose id was made before those that were forgotten: it may be one of them, and must not run again (SYNC-8).
@@ -207,7 +207,7 @@ func (b *Broker) commitActive(ctx actor.Context, c *commit) {
 		b.perform(ctx, c.job.ID, c.owner, c.effects)
 		ctx.Send(supervisor, &committed{c.effects})
 	})
-	b.enqueue(ctx, c.job.ID) // it may want more attempts
+	b.enqueue(c.job.ID) // it may want more attempts
 	b.schedule(ctx)          // it may have freed a slot
 }
 
@@ -305,7 +305,7 @@ func (b *Broker) performHere(ctx actor.Context, id job.ID, effects []job.Effect)
 	for _, e := range effects {
 		switch e := e.(type) {
 		case job.Requeue:
-			b.enqueue(ctx, id)
+			b.enqueue(id)
 		case job.Arm:
 			b.timersOf(id).arm(ctx, b.Node, ctx.Self(), id, e)
 		case job.Finish:
@@ -318,7 +318,7 @@ func (b *Broker) performHere(ctx actor.Context, id job.ID, effects []job.Effect)
 }
 
 // enqueue puts a job into the queue if this broker acts for it and it wants another attempt, and takes it out otherwise.
-func (b *Broker) enqueue(ctx actor.Context, id job.ID) {
+func (b *Broker) enqueue(id job.ID) {
 	j, ok := b.job(id)
 	if !ok {
 		return
@@ -392,7 +392,7 @@ func (b *Broker) retire(ctx actor.Context, r *retire) {
 		ctx.Stop(a.supervisor)
 	}
 	b.crew.unreserve(r.id)
-	b.enqueue(ctx, r.id) // if it ended with the job still to do
+	b.enqueue(r.id) // if it ended with the job still to do
 	b.schedule(ctx)
 }
 

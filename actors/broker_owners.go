@@ -151,7 +151,7 @@ func (b *Broker) acts(j job.Job) bool {
 // actingFor returns the journal of the broker in reach that acts for a job.
 func (b *Broker) actingFor(j job.Job) (string, bool) {
 	for _, o := range j.Owners() {
-		if b.reaches(o.Journal) && !(o.Journal == b.journal && !b.acts(j)) {
+		if b.reaches(o.Journal) && (o.Journal != b.journal || b.acts(j)) {
 			return o.Journal, true
 		}
 	}
@@ -287,7 +287,7 @@ func (b *Broker) mergedIn(ctx actor.Context, id job.ID) {
 func (b *Broker) applyMerged(ctx actor.Context, j job.Job) {
 	acting := b.acts(j)
 	b.applyWith(ctx, j.ID, job.Merged{Acting: acting, At: b.hybrid()})
-	b.enqueue(ctx, j.ID)
+	b.enqueue(j.ID)
 }
 
 // watchOrphans looks after attempts that this broker did not deploy in this life: those of executors at home here must be in their hands, those of

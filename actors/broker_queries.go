@@ -85,7 +85,7 @@ func (b *Broker) reprieveJob(ctx actor.Context, q *reprieveJob) {
 		b.passOn(ctx, j)
 	default:
 		b.apply(ctx, j.ID, job.Reprieved{By: q.by, At: b.hybrid()})
-		b.enqueue(ctx, j.ID)
+		b.enqueue(j.ID)
 		b.schedule(ctx)
 		b.reply(ctx, b.describe(j))
 	}

@@ -122,6 +122,9 @@ func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
 		return false
 	}
+	if c.losses >= c.w.brokers() {
+		return false // nobody may be left who can inherit
+	}
 	if p := parse(s.spec.Args); p.kill || s.spec.Quorum > 1 && p.wild {
 		return false // it takes its executors down until somebody ends that, or never agrees
 	}
@@ -175,16 +178,22 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 	})
 }
 
-// stillLive says whether a job's owner counts on an attempt in the life of the executor that is over.
+// stillLive says whether a job's owners count on an attempt in the life of the executor that is over. What one of them knows to have ended is not
+// counted on, whatever the record of another, who acts no more, says.
 func stillLive(j job.Job, d *deployment) bool {
+	live := false
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
-			if a.Name == d.name && a.Name.Owner == t.Owner && a.State.Live() && a.Executor == d.executor.ID && int(a.Lease>>24) == d.life.number {
-				return true
+			if a.Name != d.name || a.Executor != d.executor.ID || int(a.Lease>>24) != d.life.number {
+				continue
 			}
+			if !a.State.Live() {
+				return false
+			}
+			live = live || a.Name.Owner == t.Owner
 		}
 	}
-	return false
+	return live
 }
 
 // side is the nodes of one side of a partition.
@@ -248,4 +257,15 @@ func (c *Chronicle) sound(s *side) bool {
 
 func (c *Chronicle) workedOn(s *story, x *side) bool {
 	return slices.ContainsFunc(s.deployed, func(d *deployment) bool { return slices.Contains(x.nodes, d.broker) })
+}
+
+// brokers counts the brokers of the world.
+func (w *World) brokers() int {
+	n := 0
+	for _, x := range w.nodes {
+		if x.Disk != nil {
+			n++
+		}
+	}
+	return n
 }

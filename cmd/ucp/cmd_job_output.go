@@ -147,7 +147,7 @@ func rejectionOutputOf(r client.Rejection, c client.Change) rejectionOutput {
 		out.Digest = "equal"
 	case job.DifferentDigest:
 		out.Digest = "different"
-	case job.UnknownAttempt, job.AfterVerdict:
+	case job.UnknownAttempt, job.AfterVerdict, job.Outdated:
 	}
 	return out
 }

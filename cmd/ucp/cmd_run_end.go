@@ -48,6 +48,8 @@ func endOf(j client.Job) *runEnd {
 		e.message = "the job was " + cancelReason(j, v)
 	case job.Expired:
 		e.source, e.code, e.message = fromTimeout, exitTimeout, sentence("the job ran out of time", v.Reason)
+	case job.Skipped:
+		e.message = sentence("the job was skipped", v.Reason)
 	case job.Accepted, job.FailedVerdict, job.Released:
 		e.explain(v)
 	}
