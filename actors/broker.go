@@ -10,6 +10,7 @@ import (
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -311,6 +312,9 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.owners.forgive(late)
 	}
 	for _, e := range b.crew.silent(now, b.LeaseTimeout) {
+		if mutant.On(mutant.LeaseNeverExpires) {
+			break
+		}
 		b.lose(ctx, e, false, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
 	b.endRetention(ctx, now)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -55,7 +56,7 @@ func (b *Broker) taken(ctx actor.Context, id job.ID) {
 // tooOld refuses an unknown job whose id was made before those that were forgotten: it may be one of them, and must not run again (SYNC-8).
 func (b *Broker) tooOld(id job.ID) *messages.Refused {
 	upto := b.forgottenUpTo()
-	if id.Time() > upto {
+	if id.Time() > upto || mutant.On(mutant.ForgottenRunsAgain) {
 		return nil
 	}
 	b.note("refused as perhaps forgotten", id, "")
@@ -193,6 +194,9 @@ func (b *Broker) owesSuperseded(j job.Job) bool {
 func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state ledger.State) ledger.Record {
 	rec := b.replica.Put(lane, key, state, b.hybrid())
 	b.save(rec)
+	if mutant.On(mutant.PushBeforeFsync) {
+		ctx.Send(b.sync, &wrote{})
+	}
 	b.hold(func() { ctx.Send(b.sync, &wrote{}) })
 	return rec
 }
@@ -203,6 +207,9 @@ func (b *Broker) commitActive(ctx actor.Context, c *commit) {
 		b.commit(ctx, c.job)
 	}
 	supervisor := ctx.Sender()
+	if mutant.On(mutant.AnswerBeforeFsync) {
+		b.perform(ctx, c.job.ID, c.owner, c.effects)
+	}
 	b.hold(func() {
 		b.perform(ctx, c.job.ID, c.owner, c.effects)
 		ctx.Send(supervisor, &committed{c.effects})
@@ -333,7 +340,7 @@ func (b *Broker) enqueue(ctx actor.Context, id job.ID) {
 
 // schedule starts as many waiting jobs as there are places for.
 func (b *Broker) schedule(ctx actor.Context) {
-	if b.queue.Len() == 0 || (!b.crew.free() && len(b.peers) == 0) {
+	if b.queue.Len() == 0 || (!b.crew.free() && len(b.peers) == 0) || (mutant.On(mutant.WaitsForMajority) && 2*(len(b.peers)+1) <= len(b.census.Members())) {
 		return
 	}
 	b.queue.Take(func(w placement.Waiting) bool {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -87,6 +88,10 @@ func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
 		return
 	}
 	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from, p.knows), own: b.replica.Own()}
+	if mutant.On(mutant.PushBeforeFsync) {
+		ctx.Send(b.sync, ready)
+		return
+	}
 	b.hold(func() { ctx.Send(b.sync, ready) })
 }
 
@@ -120,11 +125,16 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
 		refused: refused, horizon: b.replica.Horizon(),
 	}
-	b.hold(func() {
+	confirm := func() {
 		if !b.fenced(m.journal) {
 			ctx.Send(b.sync, told)
 		}
-	})
+	}
+	if mutant.On(mutant.ConfirmBeforeFsync) {
+		confirm()
+		return
+	}
+	b.hold(confirm)
 }
 
 // mergeRecord takes in one record and acts on what it says. It returns false if the record was forgotten here.

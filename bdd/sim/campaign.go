@@ -17,6 +17,7 @@ type Campaign struct {
 	Clients   int
 	Jobs      int
 	For       time.Duration // virtual time of each seed
+	Mutant    string        // the seeded bug that the process has, for the line that replays a seed
 	Options   []Option
 }
 

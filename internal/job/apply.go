@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/urbancompute/ucp/internal/mutant"
 )
 
 // Errors of Apply. The job is unchanged when one is returned.
@@ -122,6 +124,9 @@ func (t *turn) wanted() int { return t.job.Wanted(t.Owner) }
 func (t *turn) deployable(ev Deployable) error {
 	if err := t.deployableNow(); err != nil {
 		return err
+	}
+	if mutant.On(mutant.NamesReused) {
+		ev.Incarnation = 0
 	}
 	t.touch()
 	a := Attempt{
