@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -27,6 +28,7 @@ type BrokerSettings struct {
 	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
 	Keep          time.Duration // how long a silent broker may hold that up
 	MaxQueued     int           // jobs that may wait; one more is refused
+	PartBytes     int           // about the size of what travels between ledgers at a time; 0: 192 KiB
 	First         bool          // no disk of this node was ever lost: a blank one is its first
 	Founder       bool          // there is no other broker to join: it is the first of its network
 	Journal       Journal       // nil: everything is in memory
@@ -228,7 +230,7 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 
 func (b *Broker) start(ctx actor.Context) {
 	b.started, b.lastTick = b.Now(), b.Now()
-	b.sync = spawn(ctx, newSync(b.Node, b.SyncInterval, ctx.Self()), "sync")
+	b.sync = spawn(ctx, newSync(b.Node, b.SyncInterval, cmp.Or(b.PartBytes, partBytes), ctx.Self()), "sync")
 	if b.Journal != nil {
 		b.disk.pid = spawn(ctx, newJournaler(b.Node, b.Journal), "journal")
 	}

@@ -229,7 +229,7 @@ func (b *Broker) account(old, j job.Job) {
 	}
 	now, _ := j.Tenure(mine)
 	before, _ := old.Tenure(mine)
-	b.crew.account(now, b.Incarnation)
+	b.crew.account(now, b.naming())
 	b.orphaned(now)
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
@@ -352,9 +352,17 @@ func (b *Broker) schedule(ctx actor.Context) {
 		id := job.ID(w.ID)
 		e.reserve(id)
 		b.supervise(ctx, id)
-		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.Incarnation, At: b.hybrid()})
+		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.naming(), At: b.hybrid()})
 		return true
 	})
+}
+
+// naming is the incarnation in the names of attempts: no other life of this broker gives the same names.
+func (b *Broker) naming() uint64 {
+	if mutant.On(mutant.NamesReused) {
+		return 1
+	}
+	return b.Incarnation
 }
 
 // supervise makes sure that a job has a supervisor.

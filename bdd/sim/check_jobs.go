@@ -13,7 +13,7 @@ import (
 // maxAttempts is how many attempts a job may have, all owners together.
 const maxAttempts = 15
 
-// checkS8 counts the names of attempts that reached executors.
+// checkS8 counts the names of attempts that reached executors, and looks that no two attempts have one.
 func checkS8(c *Chronicle, f fact) string {
 	d, ok := f.(deployed)
 	if !ok {
@@ -23,6 +23,9 @@ func checkS8(c *Chronicle, f fact) string {
 		c.w.Rare.add("a job was deployed again")
 	}
 	allowed := maxAttempts*int(max(d.story.quorum(), 1)) + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	if first := d.story.attempts[d.attempt]; first != d.executor {
+		return fmt.Sprintf("attempt %s was given to %s and to %s", short(d.attempt), first.Name, d.executor.Name)
+	}
 	if n := len(d.story.attempts); n > allowed {
 		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
 	}

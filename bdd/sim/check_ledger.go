@@ -81,10 +81,17 @@ func (c *Chronicle) forgettable(id job.ID) bool {
 }
 
 // checkS6 compares the ledgers of all brokers at rest.
-func checkS6(_ *Chronicle, f fact) string {
+func checkS6(c *Chronicle, f fact) string {
 	r, ok := f.(atRest)
 	if !ok || len(r.views) == 0 {
 		return ""
+	}
+	for _, v := range r.views {
+		for _, m := range v.jobs {
+			if j, err := job.Decode(m.GetRecord()); err == nil && c.dropped[j.ID] != nil {
+				return fmt.Sprintf("job %s was forgotten at %s and is known again at %s", j.ID, c.dropped[j.ID].Name, v.node.Name)
+			}
+		}
 	}
 	first := r.views[0]
 	for _, v := range r.views[1:] {
@@ -127,10 +134,40 @@ func newS7() func(*Chronicle, fact) string {
 				return saw
 			}
 			return s.named(c, f)
+		case atRest:
+			return c.goneBack()
 		default:
 		}
 		return ""
 	}
+}
+
+// goneBack names a broker that goes on under a journal of which its disk has lost writes that others hold.
+func (c *Chronicle) goneBack() string {
+	for _, n := range c.w.nodes {
+		if n.Disk == nil || !n.responds() {
+			continue
+		}
+		if journal := c.w.Journal(n.Name); c.seenLost[journal] {
+			return fmt.Sprintf("the disk of %s lost what others hold of its journal, and it goes on with that", n.Name)
+		}
+	}
+	return ""
+}
+
+// lostOf says whether another disk holds more of a broker's journal than its own, which was rolled back.
+func (c *Chronicle) lostOf(n *Node) bool {
+	own, _ := ledger.DecodeVector(n.Disk.durable.vector)
+	for _, o := range c.w.nodes {
+		if o.Disk == nil || o == n {
+			continue
+		}
+		v, _ := ledger.DecodeVector(o.Disk.durable.vector)
+		if !own.CoversAll(v.Of(c.w.Journal(n.Name))) {
+			return true
+		}
+	}
+	return false
 }
 
 type s7 struct {
@@ -143,7 +180,10 @@ func (s s7) forward(f wrote) string {
 	if len(f.batch.Vector) == 0 || err != nil {
 		return ""
 	}
-	was := s.last[f.node]
+	was, known := s.last[f.node]
+	if !known { // the first of a life, which goes on from what is durable
+		was, _ = ledger.DecodeVector(f.node.Disk.durable.vector)
+	}
 	s.last[f.node] = v
 	if !f.batch.Anew && !v.CoversAll(was) {
 		return fmt.Sprintf("the vector of %s goes back", f.node.Name)

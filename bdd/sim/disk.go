@@ -163,7 +163,9 @@ func (d *Disk) rollBack(to time.Duration) bool {
 			d.durable = s.clone(s.at)
 			if differs {
 				d.harmed++
-				d.node.w.chronicle.rolledBack[string(s.meta["journal"])] = true
+				c, journal := d.node.w.chronicle, string(s.meta["journal"])
+				c.rolledBack[journal] = true
+				c.seenLost[journal] = c.lostOf(d.node)
 			}
 			return differs
 		}

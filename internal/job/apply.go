@@ -4,8 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/urbancompute/ucp/internal/mutant"
 )
 
 // Errors of Apply. The job is unchanged when one is returned.
@@ -124,9 +122,6 @@ func (t *turn) wanted() int { return t.job.Wanted(t.Owner) }
 func (t *turn) deployable(ev Deployable) error {
 	if err := t.deployableNow(); err != nil {
 		return err
-	}
-	if mutant.On(mutant.NamesReused) {
-		ev.Incarnation = 0
 	}
 	t.touch()
 	a := Attempt{
