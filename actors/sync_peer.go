@@ -4,7 +4,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/ledger"
-	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -102,5 +101,5 @@ func (p *peer) takes(d *messages.SyncDelta) bool {
 	}
 	p.broken = p.broken || !same || d.GetPart() != p.inPart+1
 	p.inPart = d.GetPart()
-	return !p.broken || mutant.On(mutant.CutStreamAdopted)
+	return !p.broken
 }

@@ -119,7 +119,14 @@ func (v *view) fed(j job.Job) bool {
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
 func (c *Chronicle) due(s *story) bool {
-	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
+	if len(s.acks) == 0 || s.spec == nil {
+		return false
+	}
+	runs := time.Duration(1)
+	if s.spec.Quorum > 1 { // a broker with one executor has it try as often as it may before it gives up
+		runs = 5 * time.Duration(s.spec.Quorum)
+	}
+	if c.w.now < s.acks[0].at+10*time.Second+runs*parse(s.spec.Args).length {
 		return false
 	}
 	if p := parse(s.spec.Args); p.kill || s.spec.Quorum > 1 && p.wild {

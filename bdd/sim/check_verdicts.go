@@ -140,13 +140,14 @@ func checkS5(c *Chronicle, f fact) string {
 	return ""
 }
 
-// untold returns the end that a broker made of a job, if it does not stand and the record does not say that it is to be told.
+// untold returns the end that a broker made of a job under the tenure that it handles it under, if that does not stand and the record does not say
+// that this is to be told.
 func untold(j job.Job, journal string) string {
 	decided, _ := j.Decided()
-	for _, t := range j.Tenures {
-		if v := t.Verdict; decided != nil && v != nil && t.Owner.Journal == journal && v.Kind != job.Released && !t.Superseded && !v.Same(decided) {
-			return outcomeOf(v)
-		}
+	own, _ := j.Last(journal)
+	t, ok := j.Tenure(own)
+	if v := t.Verdict; ok && decided != nil && v != nil && v.Kind != job.Released && !t.Superseded && !v.Same(decided) {
+		return outcomeOf(v)
 	}
 	return ""
 }

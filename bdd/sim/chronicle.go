@@ -236,6 +236,24 @@ func (c *Chronicle) written(n *Node, b Batch) {
 	c.show(wrote{n, b, jobs})
 }
 
+// unwrote forgets verdicts that a crash took back before they were durable: nobody was told of them.
+func (c *Chronicle) unwrote(n *Node, b Batch) {
+	journal := c.w.Journal(n.Name)
+	for _, r := range b.Records {
+		j, _ := jobOf(r)
+		for _, t := range j.Tenures {
+			if saved, _ := jobOf(n.Disk.record(j.ID)); t.Owner.Journal == journal && !hasVerdict(saved, t.Owner) {
+				delete(c.story(j.ID).verdicts, t.Owner)
+			}
+		}
+	}
+}
+
+func hasVerdict(j job.Job, o job.Ownership) bool {
+	t, _ := j.Tenure(o)
+	return t.Verdict != nil
+}
+
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {
 	c.losses++

@@ -65,6 +65,7 @@ func (w *World) misfortune(until time.Duration) *schedule {
 		}
 	}
 	w.plan(nil, time.Second+s.upTo(2*time.Second), s.next)
+	s.plot()
 	return s
 }
 

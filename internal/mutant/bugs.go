@@ -59,7 +59,7 @@ var bugs = map[Bug][2]string{
 	VerdictOverwritten:     {"verdict-overwritten", "a later result replaces the one that was accepted"},
 	DedupeForgotten:        {"dedupe-forgotten", "a restarted owner has forgotten what it accepted, and accepts again"},
 	VectorReset:            {"vector-reset", "a restarted broker begins with an empty vector"},
-	CutStreamAdopted:       {"cut-stream-adopted", "marks are adopted though a part of the stream before them was missed"},
+	CutStreamAdopted:       {"cut-stream-adopted", "the first part of a stream brings the whole vector, and what a cut takes from the rest is missing"},
 	MarksWithoutFrom:       {"marks-without-from", "marks are adopted by who has not got as far as where the stream began"},
 	NamesReused:            {"names-reused", "a restarted owner numbers its attempts as before"},
 	TakerDecidesFinally:    {"taker-decides-finally", "the verdict of a broker that took a job over is called final"},
