@@ -340,7 +340,7 @@ func (b *Broker) enqueue(ctx actor.Context, id job.ID) {
 
 // schedule starts as many waiting jobs as there are places for.
 func (b *Broker) schedule(ctx actor.Context) {
-	if b.queue.Len() == 0 || (!b.crew.free() && len(b.peers) == 0) || (mutant.On(mutant.WaitsForMajority) && 2*(len(b.peers)+1) <= len(b.census.Members())) {
+	if b.queue.Len() == 0 || (!b.crew.free() && len(b.peers) == 0) {
 		return
 	}
 	b.queue.Take(func(w placement.Waiting) bool {

@@ -167,8 +167,9 @@ func (c *Chronicle) goneBack() string {
 	return ""
 }
 
-// lostOf says whether another disk holds more of a broker's journal than its own, which was rolled back.
+// lostOf says whether two other disks hold more of a broker's journal than its own, which was rolled back. One alone may lose that too.
 func (c *Chronicle) lostOf(n *Node) bool {
+	witnesses := 0
 	own, _ := ledger.DecodeVector(n.Disk.durable.vector)
 	for _, o := range c.w.nodes {
 		if o.Disk == nil || o == n {
@@ -176,10 +177,10 @@ func (c *Chronicle) lostOf(n *Node) bool {
 		}
 		v, _ := ledger.DecodeVector(o.Disk.durable.vector)
 		if !own.CoversAll(v.Of(c.w.Journal(n.Name))) {
-			return true
+			witnesses++
 		}
 	}
-	return false
+	return witnesses > 1
 }
 
 type s7 struct {

@@ -1,5 +1,10 @@
 package mutant
 
+import (
+	"maps"
+	"slices"
+)
+
 // Bug is a mistake that somebody could make.
 type Bug int
 
@@ -44,7 +49,6 @@ const (
 	HorizonOfOne
 	LeaseNeverExpires
 	LostJobDropped
-	WaitsForMajority
 )
 
 // bugs are the name of each bug and what it is.
@@ -75,7 +79,6 @@ var bugs = map[Bug][2]string{
 	HorizonOfOne:           {"horizon-of-one", "what one broker knows is taken for what all know, and forgotten"},
 	LeaseNeverExpires:      {"lease-never-expires", "an executor that falls silent is waited for"},
 	LostJobDropped:         {"lost-job-dropped", "an attempt that was lost counts as under way, so that its job is never deployed again"},
-	WaitsForMajority:       {"waits-for-majority", "a broker that does not reach most others does nothing"},
 }
 
 // String returns the bug's name.
@@ -83,6 +86,9 @@ func (b Bug) String() string { return bugs[b][0] }
 
 // What says what the bug is.
 func (b Bug) What() string { return bugs[b][1] }
+
+// All returns every bug, in order.
+func All() []Bug { return slices.Sorted(maps.Keys(bugs)) }
 
 // Named returns the bug of that name, and whether there is one.
 func Named(name string) (Bug, bool) {
