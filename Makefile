@@ -47,7 +47,7 @@ sim: ## Run SEEDS simulated networks, from seed FIRST on
 	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)
 
 mutants: ## Seed bugs into the code, one at a time, and see that the simulator finds each (docs/track-record.md)
-	CGO_ENABLED=0 go test -tags mutants ./bdd/sim -run Mutants -count=1 -ginkgo.label-filter='' -ginkgo.focus '^Mutants' -ginkgo.v
+	CGO_ENABLED=0 go test -tags mutants ./bdd/sim -count=1 -run TestSim -ginkgo.focus Mutants -ginkgo.v
 
 bench: ## Measure the core (BENCH=Merge picks benchmarks)
 	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...

@@ -104,6 +104,10 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 	b.hearBroker(ctx, m.journal)
 	p.journal = m.journal
 	journal := b.journal
+	if b.showsLoss(m) && !mutant.On(mutant.RolledBackGoesOn) {
+		b.rebirth(ctx, "a peer brings writes of this journal that its disk has lost")
+		return
+	}
 	var refused []job.ID
 	for _, rec := range m.records {
 		if !b.mergeRecord(ctx, rec, m.repair) && rec.Key.Kind == ledger.Job {
@@ -135,6 +139,15 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		return
 	}
 	b.hold(confirm)
+}
+
+// showsLoss says whether a part tells of writes of this journal that are not here: the disk was rolled back. Once they were merged nothing would show
+// it any more.
+func (b *Broker) showsLoss(m *merge) bool {
+	own := b.replica.Vector()
+	return !own.CoversAll(m.marks.Of(b.journal)) || slices.ContainsFunc(m.records, func(rec ledger.Record) bool {
+		return !own.CoversAll(rec.Writes.Of(b.journal))
+	})
 }
 
 // mergeRecord takes in one record and acts on what it says. It returns false if the record was forgotten here.

@@ -32,7 +32,7 @@ var seeded = []struct {
 	{mutant.VectorReset, "S7", 3},
 	{mutant.CutStreamAdopted, "S7", 8},
 	{mutant.MarksWithoutFrom, "S7", 15},
-	{mutant.NamesReused, "S8", 120},
+	{mutant.NamesReused, "S8", 8},
 	{mutant.TakerDecidesFinally, "S3", 3},
 	{mutant.TakeoverTakesAuthority, "S3", 5},
 	{mutant.HeirWithoutFences, "L2", 40},

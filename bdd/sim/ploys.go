@@ -27,8 +27,8 @@ func (s *schedule) plot() {
 	plays := []struct {
 		name string
 		play func(*ploy)
-	}{{"broker on its own for long", (*ploy).hermit}, {"disk lost behind a partition", (*ploy).lostBehind}, {"disk rolled back behind a partition", (*ploy).rolledBehind}}
-	drawn, at := p.rng.IntN(2*len(plays)), 3*time.Second+time.Duration(p.rng.Int64N(int64(3*time.Second)))
+	}{{"broker on its own for long", (*ploy).hermit}, {"disk lost behind a partition", (*ploy).lostBehind}, {"disk rolled back behind a partition", (*ploy).rolledBehind}, {"broker fell while it deployed", (*ploy).fallsDeploying}}
+	drawn, at := p.rng.IntN(len(plays)+2), 3*time.Second+time.Duration(p.rng.Int64N(int64(3*time.Second)))
 	if drawn >= len(plays) || len(brokers) < 4 || !able.Journal || !able.Forget {
 		return
 	}
@@ -76,6 +76,32 @@ func (p *ploy) rolledBehind() {
 		}
 		p.undoAfter(200*time.Millisecond, x.start)
 	})
+}
+
+// fallsDeploying takes power from a broker that has sent attempts to executors and not written that down, and keeps it from hearing of them for
+// longer than it waits for that.
+func (p *ploy) fallsDeploying() {
+	x := p.brokers[0]
+	x.Disk.slow = 200
+	p.burst(x, 4, nil)
+	p.w.plan(nil, 30*time.Millisecond, func() { p.onceDeployed(x, p.w.now+2*time.Second) })
+}
+
+func (p *ploy) onceDeployed(x *Node, until time.Duration) {
+	var executors []*Node
+	for _, s := range p.w.chronicle.order {
+		if len(s.deployed) == 1 && s.deployed[0].broker == x && s.deployed[0].at > p.w.now-30*time.Millisecond {
+			executors = append(executors, s.deployed[0].executor)
+		}
+	}
+	if len(executors) == 0 && p.w.now < until {
+		p.w.plan(nil, 5*time.Millisecond, func() { p.onceDeployed(x, until) })
+		return
+	}
+	x.powerOff()
+	x.Disk.slow = 1
+	p.undoAfter(200*time.Millisecond, x.start)
+	p.cutFor(10*time.Second, []*Node{x}, executors)
 }
 
 // cutFor parts two sides for so long.
