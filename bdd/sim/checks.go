@@ -95,7 +95,7 @@ func allCheckers() []checker {
 		{"S4", "at one ownership exactly one result is answered accepted, when that is on disk", checkS4},
 		{"S5", "verdicts give the same winner everywhere, and a client is told once that its end does not stand", checkS5},
 		{"S6", "at rest all ledgers are equal, and what was forgotten stays forgotten", checkS6},
-		{"S7", "vectors never go back", newS7()},
+		{"S7", "vectors never go back, and claim what is there", newS7()},
 		{"S8", "a job has at most 15 attempts, and no two of one name", checkS8},
 		{"S9", "only legal transitions, and one verdict an owner", checkS9},
 		{"S10", "every bound holds, and refusals have reasons", checkS10},
