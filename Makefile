@@ -13,7 +13,7 @@ PROTOGEN ?= go -C tools run ./protogen
 EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
-.PHONY: help build examples demo test spec race real sim bench lint fmt generate generated tidy model check clean
+.PHONY: help build examples demo test spec race real sim mutants bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ real: ## Run the specs that need real processes (label real)
 
 sim: ## Run SEEDS simulated networks, from seed FIRST on
 	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)
+
+mutants: ## Seed bugs into the code, one at a time, and see that the simulator finds each (docs/track-record.md)
+	CGO_ENABLED=0 go test -tags mutants ./bdd/sim -count=1 -run TestSim -ginkgo.focus Mutants -ginkgo.v
 
 bench: ## Measure the core (BENCH=Merge picks benchmarks)
 	CGO_ENABLED=0 go test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/... ./messages/... ./cluster/link/...

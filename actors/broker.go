@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -26,6 +28,7 @@ type BrokerSettings struct {
 	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
 	Keep          time.Duration // how long a silent broker may hold that up
 	MaxQueued     int           // jobs that may wait; one more is refused
+	PartBytes     int           // about the size of what travels between ledgers at a time; 0: 192 KiB
 	First         bool          // no disk of this node was ever lost: a blank one is its first
 	Founder       bool          // there is no other broker to join: it is the first of its network
 	Journal       Journal       // nil: everything is in memory
@@ -227,7 +230,7 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 
 func (b *Broker) start(ctx actor.Context) {
 	b.started, b.lastTick = b.Now(), b.Now()
-	b.sync = spawn(ctx, newSync(b.Node, b.SyncInterval, ctx.Self()), "sync")
+	b.sync = spawn(ctx, newSync(b.Node, b.SyncInterval, cmp.Or(b.PartBytes, partBytes), ctx.Self()), "sync")
 	if b.Journal != nil {
 		b.disk.pid = spawn(ctx, newJournaler(b.Node, b.Journal), "journal")
 	}
@@ -311,6 +314,9 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.owners.forgive(late)
 	}
 	for _, e := range b.crew.silent(now, b.LeaseTimeout) {
+		if mutant.On(mutant.LeaseNeverExpires) {
+			break
+		}
 		b.lose(ctx, e, false, fmt.Sprintf("silent for %s", b.LeaseTimeout))
 	}
 	b.endRetention(ctx, now)

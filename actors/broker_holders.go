@@ -7,6 +7,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -71,7 +72,7 @@ func (b *Broker) held(ctx actor.Context, journal string, v ledger.Vector) {
 	}
 	v = v.Of(b.journal)
 	b.holders.holds[journal] = b.holders.holds[journal].Merge(v)
-	if !b.replica.Vector().CoversAll(v) {
+	if !b.replica.Vector().CoversAll(v) && !mutant.On(mutant.RolledBackGoesOn) {
 		b.rebirth(ctx, "a peer holds writes of this journal that its disk has lost")
 		return
 	}
@@ -135,6 +136,10 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 		ack.send(ctx, 0)
 		return
 	}
+	if mutant.On(mutant.AckBeforeFsync) {
+		ack.send(ctx, 1)
+		return
+	}
 	dot := b.dotOf(jobKey(id))
 	b.hold(func() {
 		until := b.Now().Add(ackPatience)
@@ -148,7 +153,7 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 				b.apply(ctx, id, job.Acknowledged{Disks: 1}) // the promise is written down before it is made
 			}
 			disks := uint32(1)
-			if confirmed {
+			if confirmed || mutant.On(mutant.AckTwoOnOne) {
 				disks = 2
 			}
 			b.hold(func() { ack.send(ctx, disks) })
@@ -189,6 +194,9 @@ func (a acknowledgement) send(ctx actor.Context, disks uint32) {
 // not know this one.
 func (b *Broker) final(j job.Job) bool {
 	v, by := j.Decided()
+	if mutant.On(mutant.TakerDecidesFinally) {
+		v, by = j.Winner()
+	}
 	switch t, _ := j.Tenure(by); {
 	case v == nil:
 		return false
@@ -214,6 +222,9 @@ func (b *Broker) countsStill(journal string, id job.ID) bool {
 
 // proven says whether the disk of the broker that decided a job was shown, in the life that last wrote the job, to have lost nothing.
 func (b *Broker) proven(journal string, id job.ID) bool {
+	if mutant.On(mutant.UnprovenCounts) {
+		return true
+	}
 	r, ok := b.census.Broker(journal)
 	rec, _ := b.replica.Get(jobKey(id))
 	for _, d := range rec.Writes.Of(journal).Dots() {
@@ -237,7 +248,7 @@ func (b *Broker) refinalize(ctx actor.Context) {
 func (b *Broker) decided(ctx actor.Context, j job.Job) {
 	_, by := j.Decided()
 	alone, _ := j.Tenure(by)
-	if !b.durable() || alone.Single {
+	if !b.durable() || alone.Single || mutant.On(mutant.FinalOnOneDisk) {
 		b.finalized(ctx, j.ID)
 		return
 	}

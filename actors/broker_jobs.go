@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -55,7 +56,7 @@ func (b *Broker) taken(ctx actor.Context, id job.ID) {
 // tooOld refuses an unknown job whose id was made before those that were forgotten: it may be one of them, and must not run again (SYNC-8).
 func (b *Broker) tooOld(id job.ID) *messages.Refused {
 	upto := b.forgottenUpTo()
-	if id.Time() > upto {
+	if id.Time() > upto || mutant.On(mutant.ForgottenRunsAgain) {
 		return nil
 	}
 	b.note("refused as perhaps forgotten", id, "")
@@ -193,6 +194,9 @@ func (b *Broker) owesSuperseded(j job.Job) bool {
 func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state ledger.State) ledger.Record {
 	rec := b.replica.Put(lane, key, state, b.hybrid())
 	b.save(rec)
+	if mutant.On(mutant.PushBeforeFsync) {
+		ctx.Send(b.sync, &wrote{})
+	}
 	b.hold(func() { ctx.Send(b.sync, &wrote{}) })
 	return rec
 }
@@ -203,6 +207,9 @@ func (b *Broker) commitActive(ctx actor.Context, c *commit) {
 		b.commit(ctx, c.job)
 	}
 	supervisor := ctx.Sender()
+	if mutant.On(mutant.AnswerBeforeFsync) {
+		b.perform(ctx, c.job.ID, c.owner, c.effects)
+	}
 	b.hold(func() {
 		b.perform(ctx, c.job.ID, c.owner, c.effects)
 		ctx.Send(supervisor, &committed{c.effects})
@@ -222,7 +229,7 @@ func (b *Broker) account(old, j job.Job) {
 	}
 	now, _ := j.Tenure(mine)
 	before, _ := old.Tenure(mine)
-	b.crew.account(now, b.Incarnation)
+	b.crew.account(now, b.naming())
 	b.orphaned(now)
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))
@@ -345,9 +352,17 @@ func (b *Broker) schedule(ctx actor.Context) {
 		id := job.ID(w.ID)
 		e.reserve(id)
 		b.supervise(ctx, id)
-		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.Incarnation, At: b.hybrid()})
+		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.naming(), At: b.hybrid()})
 		return true
 	})
+}
+
+// naming is the incarnation in the names of attempts: no other life of this broker gives the same names.
+func (b *Broker) naming() uint64 {
+	if mutant.On(mutant.NamesReused) {
+		return 1
+	}
+	return b.Incarnation
 }
 
 // supervise makes sure that a job has a supervisor.

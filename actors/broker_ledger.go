@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -87,6 +88,10 @@ func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
 		return
 	}
 	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from, p.knows), own: b.replica.Own()}
+	if mutant.On(mutant.PushBeforeFsync) {
+		ctx.Send(b.sync, ready)
+		return
+	}
 	b.hold(func() { ctx.Send(b.sync, ready) })
 }
 
@@ -99,6 +104,10 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 	b.hearBroker(ctx, m.journal)
 	p.journal = m.journal
 	journal := b.journal
+	if b.showsLoss(m) && !mutant.On(mutant.RolledBackGoesOn) {
+		b.rebirth(ctx, "a peer brings writes of this journal that its disk has lost")
+		return
+	}
 	var refused []job.ID
 	for _, rec := range m.records {
 		if !b.mergeRecord(ctx, rec, m.repair) && rec.Key.Kind == ledger.Job {
@@ -120,10 +129,24 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
 		refused: refused, horizon: b.replica.Horizon(),
 	}
-	b.hold(func() {
+	confirm := func() {
 		if !b.fenced(m.journal) {
 			ctx.Send(b.sync, told)
 		}
+	}
+	if mutant.On(mutant.ConfirmBeforeFsync) {
+		confirm()
+		return
+	}
+	b.hold(confirm)
+}
+
+// showsLoss says whether a part tells of writes of this journal that are not here: the disk was rolled back. Once they were merged nothing would show
+// it any more.
+func (b *Broker) showsLoss(m *merge) bool {
+	own := b.replica.Vector()
+	return !own.CoversAll(m.marks.Of(b.journal)) || slices.ContainsFunc(m.records, func(rec ledger.Record) bool {
+		return !own.CoversAll(rec.Writes.Of(b.journal))
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/mutant"
 )
 
 // Journal is a broker's disk.
@@ -258,9 +259,12 @@ func load(replica *ledger.Replica, saved Saved) error {
 		if err != nil {
 			return fmt.Errorf("journal: %w", err)
 		}
+		if mutant.On(mutant.DedupeForgotten) {
+			rec.State = undecided(rec.State)
+		}
 		replica.Restore(rec)
 	}
-	if len(saved.Vector) == 0 {
+	if len(saved.Vector) == 0 || mutant.On(mutant.VectorReset) {
 		return nil
 	}
 	v, err := ledger.DecodeVector(saved.Vector)

@@ -29,6 +29,7 @@ const (
 type syncer struct {
 	*Node
 	interval time.Duration
+	part     int // about the size of one, in bytes
 	broker   *actor.PID
 	log      *slog.Logger
 	random   *rand.Rand
@@ -38,10 +39,10 @@ type syncer struct {
 	timers   []Timer
 }
 
-func newSync(n *Node, interval time.Duration, broker *actor.PID) *actor.Props {
+func newSync(n *Node, interval time.Duration, part int, broker *actor.PID) *actor.Props {
 	return n.props(func() actor.Actor {
 		return &syncer{
-			Node: n, interval: interval, broker: broker, log: n.Log.With("actor", "sync"), peers: map[string]*peer{},
+			Node: n, interval: interval, part: part, broker: broker, log: n.Log.With("actor", "sync"), peers: map[string]*peer{},
 			random: rand.New(rand.NewPCG(n.Incarnation, 0)), rounds: n.hybrid().Pack(),
 		}
 	})
@@ -131,7 +132,7 @@ func (s *syncer) later(ctx actor.Context, d time.Duration, m any) {
 
 func (s *syncer) peerUp(ctx actor.Context, msg *messages.PeerUp) {
 	if slices.Contains(msg.Roles, messages.Broker) && msg.Node != s.ID {
-		s.peers[msg.Node] = &peer{pid: pid(msg.Node, messages.SyncActor), life: s.Incarnation, rounds: &s.rounds}
+		s.peers[msg.Node] = &peer{pid: pid(msg.Node, messages.SyncActor), life: s.Incarnation, rounds: &s.rounds, size: s.part}
 		ctx.Send(s.broker, &vectorRequest{peer: msg.Node, answer: true})
 	}
 }

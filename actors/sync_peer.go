@@ -14,6 +14,7 @@ const partBytes = 192 << 10
 type peer struct {
 	pid     *actor.PID
 	life    uint64        // incarnation of this node
+	size    int           // of a part
 	rounds  *uint64       // the syncer's count of rounds, so that no two are taken for one
 	round   uint64        // the one on its way
 	part    uint32        // of the round on its way
@@ -62,7 +63,7 @@ func (p *peer) idle() bool { return p.sending == nil && p.waiting == nil && p.di
 
 // send sends the next part with what it marks.
 func (p *peer) send(ctx actor.Context) {
-	part, more := p.sending.delta.Next(partBytes)
+	part, more := p.sending.delta.Next(p.size)
 	p.last, p.stalled = !more, false
 	ctx.Request(p.pid, &messages.SyncDelta{
 		Round: p.round, Part: p.part, Last: p.last, Records: ledger.EncodeRecords(part.Records), From: part.From.Append(nil), Marks: part.Marks.Append(nil),

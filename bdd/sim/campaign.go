@@ -17,6 +17,7 @@ type Campaign struct {
 	Clients   int
 	Jobs      int
 	For       time.Duration // virtual time of each seed
+	Mutant    string        // the seeded bug that the process has, for the line that replays a seed
 	Options   []Option
 }
 
@@ -44,6 +45,7 @@ func (c Campaign) Run(seed uint64) Outcome { return c.run(seed, newSmith()) }
 func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w := New(seed, append(c.Options, With(func(x *Settings) { x.smith = s }))...)
 	defer w.Close()
+	w.smallParts()
 	safety := time.Duration(float64(c.For) * safetyShare)
 	c.populate(w)
 	w.load(c.Jobs, safety*9/10)
@@ -54,6 +56,13 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w.Run(c.For - safety)
 	found := w.Rest()
 	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, found}
+}
+
+// smallParts lets the ledgers of some networks travel in many small parts, so that streams are cut.
+func (w *World) smallParts() {
+	if w.stream("parts").IntN(4) == 0 {
+		w.settings.Broker.PartBytes = 2 << 10
+	}
 }
 
 // populate builds the network. Every executor knows some of the brokers.

@@ -13,7 +13,7 @@ import (
 // maxAttempts is how many attempts a job may have, all owners together.
 const maxAttempts = 15
 
-// checkS8 counts the names of attempts that reached executors.
+// checkS8 counts the names of attempts that reached executors, and looks that no two attempts have one.
 func checkS8(c *Chronicle, f fact) string {
 	d, ok := f.(deployed)
 	if !ok {
@@ -23,6 +23,9 @@ func checkS8(c *Chronicle, f fact) string {
 		c.w.Rare.add("a job was deployed again")
 	}
 	allowed := maxAttempts*int(max(d.story.quorum(), 1)) + c.w.Faults["broker loses power"] + c.w.Faults["broker killed"]
+	if first := d.story.attempts[d.attempt]; first != d.executor {
+		return fmt.Sprintf("attempt %s was given to %s and to %s", short(d.attempt), first.Name, d.executor.Name)
+	}
 	if n := len(d.story.attempts); n > allowed {
 		return fmt.Sprintf("job %s has had %d attempts", d.story.id, n)
 	}
@@ -119,7 +122,14 @@ func (v *view) fed(j job.Job) bool {
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.
 func (c *Chronicle) due(s *story) bool {
-	if len(s.acks) == 0 || s.spec == nil || c.w.now < s.acks[0].at+10*time.Second+parse(s.spec.Args).length {
+	if len(s.acks) == 0 || s.spec == nil {
+		return false
+	}
+	runs := time.Duration(1)
+	if s.spec.Quorum > 1 { // a broker with one executor has it try as often as it may before it gives up
+		runs = 5 * time.Duration(s.spec.Quorum)
+	}
+	if c.w.now < s.acks[0].at+10*time.Second+runs*parse(s.spec.Args).length {
 		return false
 	}
 	if c.losses >= c.w.brokers() {

@@ -33,6 +33,18 @@ func jobOf(r SavedRecord) (job.Job, bool) {
 	return rec.State.(record).Job, true
 }
 
+// writesOf are the writes that a record says it holds.
+func writesOf(r SavedRecord) ledger.Vector {
+	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
+		j, err := job.Decode(b)
+		return record{j}, err
+	})
+	if err != nil {
+		return ledger.Vector{}
+	}
+	return rec.Writes
+}
+
 // checkS1 looks for acknowledged jobs on the disks, whenever one lost something, and at rest.
 func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
@@ -81,10 +93,17 @@ func (c *Chronicle) forgettable(id job.ID) bool {
 }
 
 // checkS6 compares the ledgers of all brokers at rest.
-func checkS6(_ *Chronicle, f fact) string {
+func checkS6(c *Chronicle, f fact) string {
 	r, ok := f.(atRest)
 	if !ok || len(r.views) == 0 {
 		return ""
+	}
+	for _, v := range r.views {
+		for _, m := range v.jobs {
+			if j, err := job.Decode(m.GetRecord()); err == nil && c.dropped[j.ID] != nil {
+				return fmt.Sprintf("job %s was forgotten at %s and is known again at %s", j.ID, c.dropped[j.ID].Name, v.node.Name)
+			}
+		}
 	}
 	first := r.views[0]
 	for _, v := range r.views[1:] {
@@ -115,7 +134,7 @@ func (v *view) differs(o *view) string {
 
 // newS7 remembers the last vector that each broker wrote, and which jobs were made by somebody who knew those that they follow.
 func newS7() func(*Chronicle, fact) string {
-	s := s7{map[*Node]ledger.Vector{}, map[job.ID]bool{}}
+	s := s7{map[*Node]ledger.Vector{}, map[job.ID]bool{}, map[ledger.Origin][]birth{}}
 	return func(c *Chronicle, f fact) string {
 		switch f := f.(type) {
 		case harm:
@@ -123,32 +142,109 @@ func newS7() func(*Chronicle, fact) string {
 		case gone:
 			delete(s.last, f.node) // what was not synced may be gone
 		case wrote:
-			if saw := s.forward(f); saw != "" {
+			if saw := s.forward(c, f); saw != "" {
 				return saw
 			}
 			return s.named(c, f)
+		case atRest:
+			return c.goneBack()
 		default:
 		}
 		return ""
 	}
 }
 
-type s7 struct {
-	last  map[*Node]ledger.Vector
-	whole map[job.ID]bool
+// goneBack names a broker that goes on under a journal of which its disk has lost writes that others hold.
+func (c *Chronicle) goneBack() string {
+	for _, n := range c.w.nodes {
+		if n.Disk == nil || !n.responds() {
+			continue
+		}
+		if journal := c.w.Journal(n.Name); c.seenLost[journal] {
+			return fmt.Sprintf("the disk of %s lost what others hold of its journal, and it goes on with that", n.Name)
+		}
+	}
+	return ""
 }
 
-func (s s7) forward(f wrote) string {
+// lostOf says whether two other disks hold more of a broker's journal than its own, which was rolled back. One alone may lose that too.
+func (c *Chronicle) lostOf(n *Node) bool {
+	witnesses := 0
+	own, _ := ledger.DecodeVector(n.Disk.durable.vector)
+	for _, o := range c.w.nodes {
+		if o.Disk == nil || o == n {
+			continue
+		}
+		v, _ := ledger.DecodeVector(o.Disk.durable.vector)
+		if !own.CoversAll(v.Of(c.w.Journal(n.Name))) {
+			witnesses++
+		}
+	}
+	return witnesses > 1
+}
+
+type s7 struct {
+	last   map[*Node]ledger.Vector
+	whole  map[job.ID]bool
+	births map[ledger.Origin][]birth
+}
+
+// birth is the write with which a broker took a job first, which every broker must have that says it has the write.
+type birth struct {
+	seq uint64
+	id  job.ID
+}
+
+// claims looks whether a vector that rose says only what is true: the jobs born in between are there.
+func (s s7) claims(c *Chronicle, f wrote, was, is ledger.Vector) string {
+	s.bear(c, f)
+	if f.node.Disk.harmed > 0 {
+		return ""
+	}
+	for _, d := range is.Dots() {
+		from := was.Seq(d.Origin)
+		for _, b := range slices.Backward(s.births[d.Origin]) {
+			if b.seq <= from {
+				break
+			}
+			here := slices.ContainsFunc(f.jobs, func(j job.Job) bool { return j.ID == b.id })
+			if b.seq <= d.Seq && !here && !c.forgettable(b.id) && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(b.id)}) {
+				return fmt.Sprintf("the vector of %s says that it has job %s, and its disk has not", f.node.Name, b.id)
+			}
+		}
+	}
+	return ""
+}
+
+// bear notes the jobs that a broker writes for the first time, and under which number.
+func (s s7) bear(c *Chronicle, f wrote) {
+	journal := c.w.Journal(f.node.Name)
+	for _, r := range f.batch.Records {
+		if r.Key.Kind != ledger.Job || r.Bytes == nil || f.node.Disk.has(r.Key) {
+			continue
+		}
+		for _, d := range writesOf(r).Of(journal).Dots() {
+			if all := s.births[d.Origin]; len(all) == 0 || all[len(all)-1].seq < d.Seq {
+				s.births[d.Origin] = append(all, birth{d.Seq, job.ID(r.Key.ID)})
+			}
+		}
+	}
+}
+
+func (s s7) forward(c *Chronicle, f wrote) string {
 	v, err := ledger.DecodeVector(f.batch.Vector)
 	if len(f.batch.Vector) == 0 || err != nil {
 		return ""
 	}
-	was := s.last[f.node]
+	was, known := s.last[f.node]
+	if !known { // the first of a life, which goes on from what is durable
+		was, _ = ledger.DecodeVector(f.node.Disk.durable.vector)
+	}
 	s.last[f.node] = v
 	if !f.batch.Anew && !v.CoversAll(was) {
 		return fmt.Sprintf("the vector of %s goes back", f.node.Name)
 	}
-	return ""
+	return s.claims(c, f, was, v)
 }
 
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.

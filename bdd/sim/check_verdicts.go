@@ -83,6 +83,9 @@ func checkS4(c *Chronicle, f fact) string {
 	s := c.story(a.attempt.Job)
 	now := run{attempt: a.attempt, executor: a.executor.ID}
 	owner := messages.OwnershipFromWire(a.message.GetOwner())
+	if c.unwritten(s, owner) {
+		return fmt.Sprintf("%s is told that its result of %s is accepted, and the disk of %v knows no verdict", a.executor.Name, short(a.attempt), owner)
+	}
 	was, before := s.accepted[owner]
 	s.accepted[owner] = now
 	switch {
@@ -93,6 +96,18 @@ func checkS4(c *Chronicle, f fact) string {
 	}
 	c.w.Rare.add("an accepted result was sent again")
 	return ""
+}
+
+// unwritten says that an owner has a job on its disk and no verdict of anybody.
+func (c *Chronicle) unwritten(s *story, owner job.Ownership) bool {
+	for _, n := range c.w.nodes {
+		if n.Disk == nil || c.w.Journal(n.Name) != owner.Journal {
+			continue
+		}
+		j, ok := jobOf(n.Disk.record(s.id))
+		return ok && winner(j) == nil && !c.rolledBack[owner.Journal]
+	}
+	return false
 }
 
 // checkS5 looks at rest whether everybody names the same winner, and counts what losers were told.
@@ -114,11 +129,28 @@ func checkS5(c *Chronicle, f fact) string {
 		if len(ends) > 1 {
 			return fmt.Sprintf("job %s ended in several ways: %v", s.id, ends)
 		}
+		for _, v := range r.views {
+			if saw := untold(v.byID[s.id], c.w.Journal(v.node.Name)); saw != "" {
+				return fmt.Sprintf("%s told an end of job %s, %s, that does not stand, and has not said so", v.node.Name, s.id, saw)
+			}
+		}
 		for who, n := range s.superseded {
 			if n > 1 {
 				return fmt.Sprintf("%s told %d times that its end of job %s does not stand", who, n, s.id)
 			}
 		}
+	}
+	return ""
+}
+
+// untold returns the end that a broker made of a job under the tenure that it handles it under, if that does not stand and the record does not say
+// that this is to be told.
+func untold(j job.Job, journal string) string {
+	decided, _ := j.Decided()
+	own, _ := j.Last(journal)
+	t, ok := j.Tenure(own)
+	if v := t.Verdict; ok && decided != nil && v != nil && v.Kind != job.Released && !t.Superseded && !v.Same(decided) {
+		return outcomeOf(v)
 	}
 	return ""
 }

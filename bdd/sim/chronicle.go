@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -19,8 +20,10 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	losses     int             // times that a disk lost something
-	rolledBack map[string]bool // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	losses     int              // times that a disk lost something
+	dropped    map[job.ID]*Node // jobs that were forgotten, and where last
+	seenLost   map[string]bool  // journals of which others hold what their disks lost when they were rolled back
+	rolledBack map[string]bool  // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -48,8 +51,8 @@ type story struct {
 	submitted  time.Duration
 	lost       int // disks that had lost something by then
 	acks       []ack
-	runs       int // programs begun
-	attempts   map[job.Name]bool
+	runs       int                // programs begun
+	attempts   map[job.Name]*Node // to which executor
 	deployed   []*deployment
 	final      *outcome
 	accepted   map[job.Ownership]run // the result that each owner called accepted
@@ -96,7 +99,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]*Node{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -126,7 +129,7 @@ func (c *Chronicle) story(id job.ID) *story {
 	s, ok := c.stories[id]
 	if !ok {
 		s = &story{
-			id: id, attempts: map[job.Name]bool{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{}, superseded: map[string]int{},
+			id: id, attempts: map[job.Name]*Node{}, accepted: map[job.Ownership]run{}, verdicts: map[job.Ownership]string{}, told: map[string]told{}, rare: map[string]bool{}, superseded: map[string]int{},
 		}
 		c.stories[id] = s
 		c.order = append(c.order, s)
@@ -191,7 +194,9 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 	case *messages.DeployAttempt:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		s := c.story(n.Job)
-		s.attempts[n] = true
+		if s.attempts[n] == nil {
+			s.attempts[n] = to
+		}
 		s.deployed = append(s.deployed, &deployment{name: n, at: c.w.now, broker: from, executor: to, life: to.life})
 		c.show(deployed{s, n, from, to})
 	case *messages.ResultAnswered:
@@ -220,12 +225,33 @@ func (c *Chronicle) runsOf(id job.ID) int { return c.story(id).runs }
 func (c *Chronicle) written(n *Node, b Batch) {
 	var jobs []job.Job
 	for _, r := range b.Records {
+		if r.Key.Kind == ledger.Job && r.Bytes == nil {
+			c.dropped[job.ID(r.Key.ID)] = n
+		}
 		if j, ok := jobOf(r); ok {
 			jobs = append(jobs, j)
 			c.marvel(n, j)
 		}
 	}
 	c.show(wrote{n, b, jobs})
+}
+
+// unwrote forgets verdicts that a crash took back before they were durable: nobody was told of them.
+func (c *Chronicle) unwrote(n *Node, b Batch) {
+	journal := c.w.Journal(n.Name)
+	for _, r := range b.Records {
+		j, _ := jobOf(r)
+		for _, t := range j.Tenures {
+			if saved, _ := jobOf(n.Disk.record(j.ID)); t.Owner.Journal == journal && !hasVerdict(saved, t.Owner) {
+				delete(c.story(j.ID).verdicts, t.Owner)
+			}
+		}
+	}
+}
+
+func hasVerdict(j job.Job, o job.Ownership) bool {
+	t, _ := j.Tenure(o)
+	return t.Verdict != nil
 }
 
 // harmed notes that a disk lost something that was durable.

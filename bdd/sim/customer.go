@@ -24,6 +24,7 @@ type customer struct {
 	acked bool
 	over  bool
 	tries int
+	again bool
 	// quarantined: the job waits for somebody to let it go on.
 	quarantined bool
 }
@@ -162,8 +163,22 @@ func (u *customer) told(m *messages.JobChanged) {
 	if err != nil || j.ID != u.id {
 		return
 	}
-	u.over = winner(j) != nil && (isFinal(m) || !able.Journal)
+	if u.over = winner(j) != nil && (isFinal(m) || !able.Journal); u.over {
+		u.askAgain()
+	}
 	u.quarantined = strings.Contains(m.GetWaiting(), "quarantine")
+}
+
+// askAgain submits some jobs that are soon forgotten once more, long after they have ended, as a client does that was told nothing and held on.
+func (u *customer) askAgain() {
+	if u.again || u.spec.Retention > 10*time.Second {
+		return
+	}
+	u.again = true
+	u.later(8*time.Second+time.Duration(u.c.w.jobs%8)*time.Second, func() {
+		u.c.w.Rare.add("a job was submitted again long after its end")
+		u.c.ask(u.at, u.c.Submission(u.id, u.spec), func(any) {})
+	})
 }
 
 // look asks how the job is doing, now here and now there, until it is over.
@@ -207,8 +222,20 @@ func (o *operator) forget(lost *Node, name string) {
 	if m == nil || len(ups) == 0 {
 		return
 	}
+	o.ask(ups[o.rng.IntN(len(ups))], lost, name, m)
+}
+
+// tell is forget with one broker to ask.
+func (o *operator) tell(at, lost *Node, name string) {
+	if m := messageNamed("ForgetBroker", map[string]string{"broker": name, "reason": "its disk is gone"}); m != nil {
+		o.ask(at, lost, name, m)
+	}
+}
+
+// ask puts the question, and asks another broker if there is no answer.
+func (o *operator) ask(at, lost *Node, name string, m proto.Message) {
 	done := false
-	o.c.ask(ups[o.rng.IntN(len(ups))], m, func(answer any) {
+	o.c.ask(at, m, func(answer any) {
 		if _, bad := answer.(*messages.Refused); !bad && !done {
 			done = true
 			o.forgotten = append(o.forgotten, lost)

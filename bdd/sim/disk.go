@@ -137,6 +137,9 @@ func (d *Disk) crash() {
 	for _, x := range d.pending[:kept] {
 		d.durable.apply(x.batch)
 	}
+	for _, x := range d.pending[kept:] {
+		d.node.w.chronicle.unwrote(d.node, x.batch)
+	}
 	if lost := len(d.pending) - kept; lost > 0 {
 		d.node.w.Faults.add("unsynced write lost")
 		d.node.w.tell(d.node.Name, "loses %d unsynced writes of %d", lost, len(d.pending))
@@ -163,7 +166,9 @@ func (d *Disk) rollBack(to time.Duration) bool {
 			d.durable = s.clone(s.at)
 			if differs {
 				d.harmed++
-				d.node.w.chronicle.rolledBack[string(s.meta["journal"])] = true
+				c, journal := d.node.w.chronicle, string(s.meta["journal"])
+				c.rolledBack[journal] = true
+				c.seenLost[journal] = c.lostOf(d.node)
 			}
 			return differs
 		}

@@ -1,13 +1,14 @@
 package sim
 
-// mutants are bugs that can be put into the actors on purpose, by name.
-var mutants = map[string]func(){}
+import "github.com/urbancompute/ucp/internal/mutant"
 
-// Mutate puts a seeded bug into this process for good, and says whether this build has it.
+// Mutate puts the seeded bug of that name into this process, instead of the one that it had, and says whether this build has it. No name heals it.
+// It is called while no world runs.
 func Mutate(name string) bool {
-	mutate, ok := mutants[name]
-	if ok {
-		mutate()
+	bug, ok := mutant.Named(name)
+	if name != "" && (!ok || !mutant.Built) {
+		return false
 	}
-	return ok
+	mutant.Choose(bug)
+	return true
 }

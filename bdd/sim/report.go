@@ -87,7 +87,11 @@ func (r *Report) WriteTraces(out io.Writer) {
 // replay is the command that shows one seed again.
 func (c Campaign) replay(seed uint64) string {
 	var line strings.Builder
-	fmt.Fprintf(&line, "go run ./bdd/sim/cmd/sim -first %d -seeds 1 -v", seed)
+	line.WriteString("go run ")
+	if c.Mutant != "" {
+		line.WriteString("-tags mutants ")
+	}
+	fmt.Fprintf(&line, "./bdd/sim/cmd/sim -first %d -seeds 1 -v", seed)
 	d := DefaultCampaign()
 	for _, f := range []struct {
 		name    string
@@ -96,6 +100,9 @@ func (c Campaign) replay(seed uint64) string {
 		if f.is != f.was {
 			fmt.Fprintf(&line, " -%s %v", f.name, f.is)
 		}
+	}
+	if c.Mutant != "" {
+		fmt.Fprintf(&line, " -mutant %s", c.Mutant)
 	}
 	return line.String()
 }

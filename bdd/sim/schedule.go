@@ -65,6 +65,7 @@ func (w *World) misfortune(until time.Duration) *schedule {
 		}
 	}
 	w.plan(nil, time.Second+s.upTo(2*time.Second), s.next)
+	s.plot()
 	return s
 }
 
@@ -134,10 +135,38 @@ func (s *schedule) strike(role string, end func(*Node)) *Node {
 
 func (s *schedule) killExecutor()     { s.strike(messages.Executor, (*Node).kill) }
 func (s *schedule) powerOffExecutor() { s.strike(messages.Executor, (*Node).powerOff) }
-func (s *schedule) killBroker()       { s.strike(messages.Broker, (*Node).kill) }
-func (s *schedule) powerOffBroker()   { s.strike(messages.Broker, (*Node).powerOff) }
+func (s *schedule) killBroker()       { s.strikeAtWork((*Node).kill) }
+func (s *schedule) powerOffBroker()   { s.strikeAtWork((*Node).powerOff) }
 func (s *schedule) pauseExecutor()    { s.pause(messages.Executor) }
 func (s *schedule) pauseBroker()      { s.pause(messages.Broker) }
+
+// strikeAtWork ends a broker, mostly while it has written what is not on its disk yet: that is when a crash takes back what others may know.
+func (s *schedule) strikeAtWork(end func(*Node)) {
+	n := s.one(messages.Broker)
+	if n == nil {
+		return
+	}
+	back := s.some()
+	until := s.w.now + 2*time.Second
+	if s.rng.IntN(4) == 0 {
+		until = s.w.now
+	}
+	n.Disk.slow = max(n.Disk.slow, 10)
+	s.struckAtWork(n, until, func() {
+		n.Disk.slow = 1
+		end(n)
+		s.undoAfter(back, n.start)
+	})
+}
+
+// struckAtWork waits for a moment at which a write is under way.
+func (s *schedule) struckAtWork(n *Node, until time.Duration, strike func()) {
+	if len(n.Disk.pending) > 0 || s.w.now >= min(until, s.until) {
+		strike()
+		return
+	}
+	s.w.plan(nil, time.Millisecond, func() { s.struckAtWork(n, until, strike) })
+}
 
 func (s *schedule) pause(role string) {
 	if n := s.one(role); n != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
@@ -57,7 +58,12 @@ func (j Job) TakeOver(journal, node string, _ vclock.Hybrid) (Job, Ownership, er
 		return j, Ownership{}, fmt.Errorf("job %s: takeover by %s: %w", j.ID, node, ErrTaken)
 	}
 	o := Ownership{T: j.greatestT() + 1, Journal: journal}
-	j = j.with(Tenure{Owner: o, Node: node})
+	inherited := ""
+	if mutant.On(mutant.TakeoverTakesAuthority) {
+		end, _ := j.Authority()
+		o, inherited = Ownership{T: end.T, H: end.H + 1, Journal: journal}, end.Journal
+	}
+	j = j.with(Tenure{Owner: o, Node: node, Inherited: inherited})
 	t := j.turn(o)
 	t.touch()
 	t.adoptWork()

@@ -5,6 +5,8 @@ import (
 	"hash/fnv"
 	"slices"
 	"time"
+
+	"github.com/urbancompute/ucp/internal/mutant"
 )
 
 // finished decides on a result: first come, first served (JOB-3).
@@ -12,6 +14,9 @@ func (t *turn) finished(ev Finished) {
 	winner, _ := t.job.Winner()
 	if t.Verdict != nil {
 		winner = t.Verdict // what an owner answered once, it answers always
+	}
+	if mutant.On(mutant.VerdictOverwritten) && t.Verdict != nil && t.Verdict.Kind == Accepted && ev.Result.Success() {
+		t.decide(Verdict{Kind: Accepted, Attempt: ev.Attempt, Executor: ev.Executor, Result: ev.Result, At: ev.At})
 	}
 	if winner != nil || t.job.Cancel != nil || t.Spec != t.job.sum() {
 		t.tooLate(ev, winner)

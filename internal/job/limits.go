@@ -1,6 +1,10 @@
 package job
 
-import "github.com/urbancompute/ucp/internal/vclock"
+import (
+	"github.com/urbancompute/ucp/internal/vclock"
+
+	"github.com/urbancompute/ucp/internal/mutant"
+)
 
 // The bounds on attempts (JOB-5). With a quorum each holds for every needed result.
 const (
@@ -115,7 +119,7 @@ func (j Job) open(t *Tenure) bool {
 func (j Job) needed(t *Tenure) int {
 	n := j.Spec.quorum() - t.agreed()
 	for i := range t.Attempts {
-		if a := &t.Attempts[i]; a.State.Live() && !a.Straggles {
+		if a := &t.Attempts[i]; (a.State.Live() && !a.Straggles) || (mutant.On(mutant.LostJobDropped) && a.State == Lost) {
 			n--
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
@@ -69,6 +70,8 @@ func mergeTenures(a, b []Tenure) []Tenure {
 // then all still pick the same, and no verdict is lost to none.
 func newer(a, b Tenure) Tenure {
 	switch {
+	case mutant.On(mutant.LastArrivalWins):
+		return b
 	case a.Rev != b.Rev:
 		if b.Rev > a.Rev {
 			return b

@@ -1,6 +1,10 @@
 package job
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/urbancompute/ucp/internal/mutant"
+)
 
 // merged takes a look at the record after others' writes came in, or after others became reachable or no longer are.
 func (t *turn) merged(ev Merged) {
@@ -41,7 +45,7 @@ const standsBy = "stands by: another owner acts"
 
 // supersede has the client told, once, that what it was told does not hold.
 func (t *turn) supersede() {
-	if !t.Superseded {
+	if (!t.Superseded || mutant.On(mutant.SupersededTwice)) && !mutant.On(mutant.SupersededUntold) {
 		t.touch()
 		t.Superseded = true
 		t.do(Supersede{})

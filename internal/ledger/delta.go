@@ -1,5 +1,7 @@
 package ledger
 
+import "github.com/urbancompute/ucp/internal/mutant"
+
 // Delta is what the holder of some Knowledge lacks of a replica: records in the order in which they travel, given out in parts. What it gives
 // was so when it was planned, whatever the replica does meanwhile; it may be read beside it.
 //
@@ -77,6 +79,7 @@ func (d *Delta) marks() (from, marks Vector) {
 		l := d.limits[id]
 		mark := l.upto
 		switch {
+		case mutant.On(mutant.CutStreamAdopted):
 		case int(l.blocked) > d.sent:
 			continue
 		case l.chain > 0:

@@ -1,5 +1,7 @@
 package ledger
 
+import "github.com/urbancompute/ucp/internal/mutant"
+
 // line is what a replica knows of the writes of one origin.
 type line struct {
 	log   log
@@ -67,7 +69,7 @@ func (r *Replica) TakeMarks(from, marks Vector) (adopted Vector, changed bool) {
 	r.hearOwn(marks)
 	for _, d := range marks.dots {
 		l := &r.lines[r.origin(d.Origin)]
-		if l.known >= from.Seq(d.Origin) && l.rise(d.Seq) {
+		if (l.known >= from.Seq(d.Origin) || mutant.On(mutant.MarksWithoutFrom)) && l.rise(d.Seq) {
 			adopted.dots = append(adopted.dots, Dot{d.Origin, l.known})
 		}
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"iter"
 
+	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
@@ -99,7 +100,7 @@ func (r *Replica) Merge(rec Record, repair bool) (Record, Outcome) {
 
 // forgot says whether a record that is not here was forgotten. By its writes it could as well have been lost; but what has ended nobody needs.
 func (r *Replica) forgot(rec Record, lost bool) bool {
-	return r.applied.Covers(rec.Created) && (!lost || hasEnded(rec.State))
+	return !mutant.On(mutant.ForgottenComesBack) && r.applied.Covers(rec.Created) && (!lost || hasEnded(rec.State))
 }
 
 func hasEnded(s State) bool {

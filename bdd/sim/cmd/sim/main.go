@@ -28,7 +28,7 @@ func run(args []string, out, errs io.Writer) int {
 		return 2
 	}
 	if o.mutant != "" && !sim.Mutate(o.mutant) {
-		_, _ = fmt.Fprintf(errs, "sim: there is no mutant %q in this build\n", o.mutant)
+		_, _ = fmt.Fprintf(errs, "sim: there is no mutant %q in this build; go run -tags mutants has them\n", o.mutant)
 		return 2
 	}
 	stop, err := profiled(o.profile)
@@ -80,6 +80,7 @@ func (o *options) flags() *flag.FlagSet {
 // apply makes the campaign that the flags ask for.
 func (o *options) apply(out io.Writer) sim.Campaign {
 	c := o.campaign
+	c.Mutant = o.mutant
 	c.Options = append(c.Options, sim.Without(strings.Split(o.without, ",")...), sim.With(func(s *sim.Settings) {
 		s.DefaultDispatcher, s.Content, s.Honest = o.loose, o.content, o.honest
 	}))
