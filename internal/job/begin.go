@@ -45,6 +45,9 @@ func (j Job) Begin(journal, node string, _ vclock.Hybrid, w Wills) (Job, Ownersh
 		return j, Ownership{}, false
 	}
 	o := Ownership{T: end.T, H: end.H + 1, Journal: journal}
+	if j.tenure(o) != nil {
+		return j, Ownership{}, false // it had its turn in this place of the chain
+	}
 	return j.with(Tenure{Owner: o, Node: node, Inherited: end.Journal}), o, true
 }
 
