@@ -220,24 +220,25 @@ func (b *Broker) rebirth(ctx actor.Context, why string) {
 	ctx.Send(b.sync, &reborn{})
 }
 
-// unshared returns the undecided jobs that no other broker is known to hold, without what this one did with them.
+// unshared returns the jobs made under this journal that no other broker was ever told of.
 func (b *Broker) unshared() []job.Job {
 	var kept []job.Job
 	for _, rec := range sortedRecords(b.replica, ledger.Job) {
 		j := rec.State.(jobState).Job
-		if v, _ := j.Decided(); v != nil && b.final(j) {
-			continue
+		if rec.Created.Journal == b.journal && !b.toldTo(rec.Created) && !j.Ended {
+			kept = append(kept, j)
 		}
-		if b.toldTo(rec.Created) || rec.Created.Journal != b.journal {
-			continue // others have it, or have forgotten it
-		}
-		kept = append(kept, j)
 	}
 	return kept
 }
 
-// adoptOrphaned takes over a job whose first owner was this node under its old journal.
+// adoptOrphaned goes on under the new journal with a job that only the old one knew. What was decided stands, for nobody else could decide; what was
+// not is taken over, as if by another broker.
 func (b *Broker) adoptOrphaned(ctx actor.Context, j job.Job) {
+	if v, _ := j.Decided(); v != nil {
+		b.commit(ctx, j)
+		return
+	}
 	b.commit(ctx, job.New(j.ID, j.Spec, job.Ownership{T: 1, Journal: b.journal}, j.First, b.ID, b.hybrid()))
 	b.taken(ctx, j.ID)
 }
