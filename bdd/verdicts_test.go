@@ -64,19 +64,6 @@ var _ = Describe("The end of a job", Label("JOB-7"), func() {
 	})
 
 	// A client that watches at a broker which only stands by is told the final end as if it had never been told another.
-	PIt("that did not stand is told as superseded also by brokers that had no part in it", func() {
-		halves([]string{"10s", "wild"}, func(w *sim.World, _, _ *sim.Client, id job.ID) {
-			three := w.Client("c3", "b3")
-			w.Split("b1", "e1", "c1")
-			three.Ask("b3", &messages.JobRequest{Job: string(id), Watch: true})
-			w.Run(40 * time.Second)
-			Expect(seen(w, "b3", id).State()).To(Equal(job.StateAccepted))
-			w.Heal()
-			w.Run(10 * time.Second)
-			Expect(three.Superseded(id)).To(Equal(1))
-		})
-	})
-
 	It("is no conflict when the digests are equal", func() {
 		halves([]string{"10s"}, func(w *sim.World, one, two *sim.Client, id job.ID) {
 			w.Run(40 * time.Second)
