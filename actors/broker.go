@@ -199,7 +199,7 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 	case *partTaken:
 		b.held(ctx, msg.journal, msg.holds)
 	case *forgottenThere:
-		b.forgottenThere(ctx, msg)
+		b.forgottenThere(msg)
 	case *audited:
 		b.audited(ctx, msg)
 	case *summed:
@@ -321,7 +321,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	}
 	b.endRetention(ctx, now)
 	b.crew.prune(now)
-	b.expireOffers(ctx, now)
+	b.expireOffers(now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)
 	b.watchOwners(ctx, now)

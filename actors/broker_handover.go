@@ -92,7 +92,7 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	b.schedule(ctx)
 }
 
-func (b *Broker) expireOffers(ctx actor.Context, now time.Time) {
+func (b *Broker) expireOffers(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(b.offers)) {
 		if now.After(b.offers[id]) {
 			delete(b.offers, id)

@@ -215,7 +215,7 @@ func (b *Broker) commitActive(ctx actor.Context, c *commit) {
 		ctx.Send(supervisor, &committed{c.effects})
 	})
 	b.enqueue(c.job.ID) // it may want more attempts
-	b.schedule(ctx)          // it may have freed a slot
+	b.schedule(ctx)     // it may have freed a slot
 }
 
 // account keeps the books that follow from a job's change: slots in use, counters, attempts without a home.

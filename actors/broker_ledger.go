@@ -214,7 +214,7 @@ func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
 
 // forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
 // them too. If not, the peer has lost them: the audit will tell.
-func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
+func (b *Broker) forgottenThere(msg *forgottenThere) {
 	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
 	for _, id := range msg.jobs {
 		rec, ok := b.replica.Get(jobKey(id))
