@@ -171,10 +171,13 @@ func (m *member) used() int { return len(m.reserved) + len(m.live) }
 // reserve holds a slot for a job before anybody is told (PLACE-1).
 func (m *member) reserve(id job.ID) { m.reserved[id] = true }
 
-// jobs returns the jobs with an attempt under way here, in a fixed order.
+// jobs returns the jobs with an attempt under way or in hand here, in a fixed order.
 func (m *member) jobs() []job.ID {
 	var ids []job.ID
 	for n := range m.live {
+		ids = append(ids, n.Job)
+	}
+	for n := range m.inHand {
 		ids = append(ids, n.Job)
 	}
 	slices.Sort(ids)
