@@ -71,6 +71,9 @@ func (b *Broker) vectorTold(ctx actor.Context, msg *vectorTold) {
 		b.tellKnowledge(ctx, vectorRequest{peer: msg.peer})
 	}
 	delta := b.replica.Missing(msg.knows)
+	if len(msg.knows.Extra) > 0 && !delta.Empty() {
+		b.note("stream resumed", "", msg.peer)
+	}
 	if delta.Empty() && msg.root != b.replica.Root() && equalVectors(msg.knows.Vector, b.replica.Vector()) {
 		b.audit(ctx, msg.peer)
 		return

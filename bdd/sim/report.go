@@ -61,6 +61,25 @@ func (r *Report) Failed() []uint64 {
 	return slices.Compact(seeds)
 }
 
+// A campaign of so many seeds counts only if each of these states was reached in one of a hundred: what never happened was not tested.
+const enoughToReach = 200
+
+var mustReach = []string{
+	"a job was handed over three times", "a job was quarantined", "a provisional verdict was adopted", "a result was held until others agree",
+	"an accepted result was sent again", "an acknowledgement stood on one disk", "an owner met a takeover of its job", "fenced", "forgotten elsewhere",
+	"heir began", "late result: after the verdict", "late result: late, different digest", "late result: late, equal digest",
+	"late result: unknown attempt", "reborn", "refused as perhaps forgotten", "result for a successor", "resurrection refused", "stream resumed",
+	"superseded", "taken over", "two brokers took the same job over", "verdicts of several owners differ",
+}
+
+// Unreached are the listed rare states that too few seeds reached; none in a campaign that is too small to tell.
+func (r *Report) Unreached() []string {
+	if r.Seeds < enoughToReach {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(mustReach), func(state string) bool { return r.Reached[state]*100 >= r.Seeds })
+}
+
 // Write prints the report; its last line is the sum.
 func (r *Report) Write(out io.Writer) {
 	r.table(out, "faults", r.Faults, r.Struck)
@@ -68,6 +87,9 @@ func (r *Report) Write(out io.Writer) {
 	for _, v := range r.Violations {
 		first, _, _ := strings.Cut(v.String(), "\n")
 		_, _ = fmt.Fprintln(out, first)
+	}
+	for _, state := range r.Unreached() {
+		_, _ = fmt.Fprintf(out, "reached in less than 1%% of the seeds: %s\n", state)
 	}
 	for _, seed := range r.Failed() {
 		_, _ = fmt.Fprintf(out, "replay: %s\n", r.campaign.replay(seed))

@@ -43,7 +43,7 @@ func run(args []string, out, errs io.Writer) int {
 		report.WriteTraces(out)
 	}
 	report.Write(out)
-	if len(report.Violations) > 0 {
+	if len(report.Violations) > 0 || len(report.Unreached()) > 0 {
 		return 1
 	}
 	return 0
