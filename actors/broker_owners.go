@@ -235,7 +235,7 @@ func (b *Broker) ranked(id job.ID, but string) []string {
 }
 
 func (b *Broker) takeOver(ctx actor.Context, j job.Job) {
-	next, _, err := j.TakeOver(b.journal, b.ID, b.hybrid())
+	next, _, err := j.TakeOver(b.journal, b.ID)
 	if err != nil {
 		b.log.Debug("takeover refused", "job", j.ID, "err", err)
 		return
@@ -251,7 +251,7 @@ func (b *Broker) takeOver(ctx actor.Context, j job.Job) {
 
 // beginTenure takes up a job that a release, its id or a will makes ours (JOB-13, JOB-14).
 func (b *Broker) beginTenure(ctx actor.Context, j job.Job) {
-	for next, owner, ok := j.Begin(b.journal, b.ID, b.hybrid(), b.wills()); ok; next, owner, ok = j.Begin(b.journal, b.ID, b.hybrid(), b.wills()) {
+	for next, owner, ok := j.Begin(b.journal, b.ID, b.wills()); ok; next, owner, ok = j.Begin(b.journal, b.ID, b.wills()) {
 		b.began(ctx, next, owner)
 		j, _ = b.job(j.ID)
 	}

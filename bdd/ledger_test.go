@@ -254,7 +254,7 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 		a, b := ledger.New("A", 1), ledger.New("B", 1)
 		a.Put(ledger.Normal, pageKey(1), &page{ended: true}, vclock.Hybrid{Wall: 1})
 		bring(b, a.Missing(b.Seen()))
-		b.SetHorizon(ledger.HorizonState{Vector: a.Vector()}, vclock.Hybrid{Wall: 2})
+		b.Put(ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: a.Vector()}, vclock.Hybrid{Wall: 2})
 		Expect(b.ApplyHorizon()).To(Equal([]ledger.Key{pageKey(1)}))
 		Expect(b.Vector().CoversAll(a.Vector())).To(BeTrue())
 	})

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/mutant"
-	"github.com/urbancompute/ucp/internal/vclock"
 )
 
 // ErrTaken refuses a takeover by a broker that owns the job, or took it over before.
@@ -31,7 +30,7 @@ func SortHeirs(id ID, heirs []Heir) {
 // Begin returns j with a tenure that the broker with that journal must begin, whose it is, and whether there is one: a release named it, the
 // job's id named it and it had no part in the job so far, or it is the heir of the forgotten broker that has the authority. The record makes
 // the owner, not a message. Merged is then due, for what others have done meanwhile. There may be a second tenure to begin.
-func (j Job) Begin(journal, node string, _ vclock.Hybrid, w Wills) (Job, Ownership, bool) {
+func (j Job) Begin(journal, node string, w Wills) (Job, Ownership, bool) {
 	for _, o := range j.Owners() {
 		if o.Journal == journal && j.tenure(o) == nil {
 			return j.with(Tenure{Owner: o, Node: node}), o, true
@@ -53,7 +52,7 @@ func (j Job) Begin(journal, node string, _ vclock.Hybrid, w Wills) (Job, Ownersh
 
 // TakeOver returns j taken over by the broker with that journal, which cannot reach any owner (JOB-6). Nothing is restarted: what runs is adopted.
 // Refused for a job that is over, also provisionally, and a second time.
-func (j Job) TakeOver(journal, node string, _ vclock.Hybrid) (Job, Ownership, error) {
+func (j Job) TakeOver(journal, node string) (Job, Ownership, error) {
 	if v, _ := j.Winner(); v != nil {
 		return j, Ownership{}, fmt.Errorf("job %s: takeover by %s: %w", j.ID, node, ErrOver)
 	}

@@ -15,12 +15,12 @@ var _ = Describe("Handing a job over", Label("JOB-13"), func() {
 		Expect(o).To(Equal(heir))
 		Expect(t).To(BeNil())
 		Expect(j.Current().Node).To(Equal("b2"))
-		_, _, ok := j.Begin("j3", "b3", at(7), will{})
+		_, _, ok := j.Begin("j3", "b3", will{})
 		Expect(ok).To(BeFalse())
-		j, o, ok = j.Begin("j2", "b2", at(7), will{})
+		j, o, ok = j.Begin("j2", "b2", will{})
 		Expect(ok).To(BeTrue())
 		Expect(j.Wanted(o)).To(Equal(1))
-		_, _, ok = j.Begin("j2", "b2", at(8), will{})
+		_, _, ok = j.Begin("j2", "b2", will{})
 		Expect(ok).To(BeFalse(), "a tenure begins once")
 	})
 
@@ -33,7 +33,7 @@ var _ = Describe("Handing a job over", Label("JOB-13"), func() {
 		_, effects := as(us, j, late)
 		Expect(effects).To(Equal([]Effect{Forward{Heir: heir, Node: "b2", Result: late}}))
 
-		j, _, _ = j.Begin("j2", "b2", at(7), will{})
+		j, _, _ = j.Begin("j2", "b2", will{})
 		j, _ = as(heir, j, late)
 		v, by := j.Decided()
 		Expect(by).To(Equal(heir))
@@ -45,7 +45,7 @@ var _ = Describe("Handing a job over", Label("JOB-13"), func() {
 		for h := uint32(1); h <= MaxHandOvers; h++ {
 			next := Ownership{H: h, Journal: "j" + string(rune('a'+h))}
 			j, _ = as(self, j, HandedOver{Heir: next, Node: "b", At: at(6)})
-			j, self, _ = j.Begin(next.Journal, "b", at(7), will{})
+			j, self, _ = j.Begin(next.Journal, "b", will{})
 		}
 		_, _, err := j.Apply(self, HandedOver{Heir: Ownership{H: MaxHandOvers + 1, Journal: "jz"}, At: at(6)})
 		Expect(err).To(MatchError(ErrInvalid))
@@ -61,7 +61,7 @@ var _ = Describe("Handing a job over", Label("JOB-13"), func() {
 		Expect(end).To(Equal(us))
 		Expect(j.Owners()).To(Equal([]Ownership{us, to}))
 		Expect(j.NodeOf(to)).To(Equal("b3"))
-		j, _, ok := j.Begin("j3", "b3", at(7), will{})
+		j, _, ok := j.Begin("j3", "b3", will{})
 		Expect(ok).To(BeTrue())
 		j = finishedBy(to, j, "e1", printing(1))
 		Expect(j.Decided()).To(BeNil())
@@ -74,7 +74,7 @@ var _ = Describe("Handing a job over", Label("JOB-13"), func() {
 			j, _ = after(j, placedOn("e1"), lostE1)
 		}
 		j, _ = after(j, handOver)
-		j, _, _ = j.Begin("j2", "b2", at(7), will{})
+		j, _, _ = j.Begin("j2", "b2", will{})
 		for range MaxChainAttempts - MaxAttempts + 1 {
 			j, _ = as(heir, j, placedOn("e1"), lostE1)
 		}
@@ -88,7 +88,7 @@ var _ = Describe("A broker first asked that never got the job", Label("JOB-7"), 
 		Expect(j.Current().Owner).To(Equal(taker2))
 		Expect(j.NodeOf(us)).To(Equal("b1"))
 		j = finishedBy(taker2, j, "e1", printing(1))
-		j, o, ok := j.Begin("j1", "b1", at(7), will{})
+		j, o, ok := j.Begin("j1", "b1", will{})
 		Expect(ok).To(BeTrue())
 		Expect(o).To(Equal(us))
 		j, _ = as(us, j, acting)
@@ -102,11 +102,11 @@ var _ = Describe("The heir of a forgotten broker", Label("JOB-14"), func() {
 	heir := Ownership{H: 1, Journal: "j2"}
 
 	It("begins only when all fences are known, and only if it is the first", func() {
-		_, _, ok := newJob().Begin("j2", "b2", at(7), will{heirs: closed.heirs})
+		_, _, ok := newJob().Begin("j2", "b2", will{heirs: closed.heirs})
 		Expect(ok).To(BeFalse())
-		_, _, ok = newJob().Begin("j3", "b3", at(7), closed)
+		_, _, ok = newJob().Begin("j3", "b3", closed)
 		Expect(ok).To(BeFalse())
-		j, o, ok := newJob().Begin("j2", "b2", at(7), closed)
+		j, o, ok := newJob().Begin("j2", "b2", closed)
 		Expect(ok).To(BeTrue())
 		Expect(o).To(Equal(heir))
 		end, _ := j.Authority()
@@ -115,16 +115,16 @@ var _ = Describe("The heir of a forgotten broker", Label("JOB-14"), func() {
 	})
 
 	It("inherits nothing that was decided, or released", func() {
-		_, _, ok := finishedBy(us, newJob(), "e1", printing(1)).Begin("j2", "b2", at(7), closed)
+		_, _, ok := finishedBy(us, newJob(), "e1", printing(1)).Begin("j2", "b2", closed)
 		Expect(ok).To(BeFalse())
 		j, _ := after(newJob(), HandedOver{Heir: Ownership{H: 1, Journal: "j3"}, Node: "b3", At: at(6)})
-		_, _, ok = j.Begin("j2", "b2", at(7), closed)
+		_, _, ok = j.Begin("j2", "b2", closed)
 		Expect(ok).To(BeFalse())
 	})
 
 	It("inherits also what was named and never begun", func() {
 		j, _ := after(newJob(), HandedOver{Heir: Ownership{H: 1, Journal: "j9"}, Node: "b9", At: at(6)})
-		j, o, ok := j.Begin("j2", "b2", at(7), will{closed: "j9", heirs: closed.heirs})
+		j, o, ok := j.Begin("j2", "b2", will{closed: "j9", heirs: closed.heirs})
 		Expect(ok).To(BeTrue())
 		Expect(o).To(Equal(Ownership{H: 2, Journal: "j2"}))
 		end, _ := j.Authority()
@@ -132,7 +132,7 @@ var _ = Describe("The heir of a forgotten broker", Label("JOB-14"), func() {
 	})
 
 	It("counts instead of a verdict that the forgotten one made and nobody had", func() {
-		j, _, _ := newJob().Begin("j2", "b2", at(7), closed)
+		j, _, _ := newJob().Begin("j2", "b2", closed)
 		late := finishedBy(us, newJob(), "e1", printing(1))
 		v, by := j.Merge(late).Winner()
 		Expect(by).To(Equal(us), "as a provisional one it may be adopted")
@@ -148,7 +148,7 @@ var _ = Describe("The heir of a forgotten broker", Label("JOB-14"), func() {
 		SortHeirs("01HX-b1", order)
 		j := newJob()
 		for i := range order {
-			k, _, ok := newJob().Begin(order[i].Journal, order[i].Node, at(7), will{closed: "j1", heirs: order[i:]})
+			k, _, ok := newJob().Begin(order[i].Journal, order[i].Node, will{closed: "j1", heirs: order[i:]})
 			Expect(ok).To(BeTrue())
 			j = k.Merge(j)
 			end, _ := j.Authority()
@@ -158,7 +158,7 @@ var _ = Describe("The heir of a forgotten broker", Label("JOB-14"), func() {
 
 	It("adopts the attempts that go on", func() {
 		running, _ := after(newJob(), placedOn("e1"))
-		j, o, _ := running.Begin("j2", "b2", at(7), closed)
+		j, o, _ := running.Begin("j2", "b2", closed)
 		j, _ = as(o, j, acting)
 		Expect(j.tenure(o).Live()).To(HaveLen(1))
 		Expect(j.Wanted(o)).To(BeZero())

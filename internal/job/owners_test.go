@@ -19,7 +19,7 @@ func (w will) Heirs(_ string, _ ID) []Heir { return w.heirs }
 
 func takenOver(j Job, journal, node string) (Job, Ownership) {
 	GinkgoHelper()
-	j, o, err := j.TakeOver(journal, node, at(20))
+	j, o, err := j.TakeOver(journal, node)
 	Expect(err).NotTo(HaveOccurred())
 	return j, o
 }
@@ -73,12 +73,12 @@ var _ = Describe("Taking over a job", Label("JOB-6"), func() {
 
 	It("is done once by a broker, and by nobody when the job is over or its own", func() {
 		j, o := takenOver(newJob(), "j2", "b2")
-		_, _, err := j.TakeOver("j2", "b2", at(3))
+		_, _, err := j.TakeOver("j2", "b2")
 		Expect(err).To(MatchError(ErrTaken))
-		_, _, err = j.TakeOver("j1", "b1", at(3))
+		_, _, err = j.TakeOver("j1", "b1")
 		Expect(err).To(MatchError(ErrTaken))
 		j = finishedBy(o, j, "e1", printing(1))
-		_, _, err = j.TakeOver("j3", "b3", at(3))
+		_, _, err = j.TakeOver("j3", "b3")
 		Expect(err).To(MatchError(ErrOver))
 	})
 

@@ -223,7 +223,7 @@ var _ = Describe("What a client was promised", Label("JOB-1", "JOB-7"), func() {
 
 	It("binds an heir too", func() {
 		j, _ := after(newJob(), Acknowledged{Disks: 1}, HandedOver{Heir: Ownership{H: 1, Journal: "j2"}, Node: "b2", At: at(6)})
-		j, o, _ := j.Begin("j2", "b2", at(7), will{})
+		j, o, _ := j.Begin("j2", "b2", will{})
 		Expect(j.tenure(o).Single).To(BeTrue())
 	})
 })

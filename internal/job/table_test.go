@@ -156,10 +156,10 @@ type finding struct {
 func findings() []finding {
 	owner := newJob()
 	running, _, _ := owner.Apply(us, placedOn("e1"))
-	runs, _, _ := owner.TakeOver("j2", "b2", at(2))
+	runs, _, _ := owner.TakeOver("j2", "b2")
 	runs, _, _ = runs.Apply(taker2, placedOn("e2"))
 	provisional := func(j Job) Job {
-		j, _, _ = j.TakeOver("j9", "b9", at(3))
+		j, _, _ = j.TakeOver("j9", "b9")
 		o, _ := j.Mine("j9")
 		j, _, _ = j.Apply(o, Overdue{Timer: DeadlineTimer, At: at(3)})
 		return j

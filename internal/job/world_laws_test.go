@@ -50,7 +50,7 @@ func (w *world) final(v *Verdict) {
 }
 
 func (w *world) begin(b *broker) bool {
-	j, o, ok := b.job.Begin(b.journal, b.node, at(w.now()), b)
+	j, o, ok := b.job.Begin(b.journal, b.node, b)
 	if ok {
 		if o.Journal != b.journal || j.tenure(o) == nil {
 			w.Fatalf("%v begins at %s", o, b.journal)

@@ -107,7 +107,7 @@ func (w *world) steps() map[string]func(*rapid.T) {
 		},
 		"takeover": func(*rapid.T) {
 			b := w.holder()
-			if j, _, err := b.job.TakeOver(b.journal, b.node, at(w.now())); err == nil {
+			if j, _, err := b.job.TakeOver(b.journal, b.node); err == nil {
 				b.job = &j
 			}
 		},

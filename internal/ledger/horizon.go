@@ -13,7 +13,7 @@ var HorizonKey = Key{Horizon, "horizon"}
 // HorizonState is the state of that record. Whoever knows Vector knows every write that anybody who counts may still lack; records that
 // ended below it are let go. A horizon never goes back.
 type HorizonState struct {
-	Vector Vector
+	Vector Vector        // the Meet of what every broker that counts knows durably
 	At     vclock.Hybrid // the latest time that what it forgot was said to be made
 }
 
@@ -43,11 +43,6 @@ func DecodeHorizon(b []byte) (HorizonState, error) {
 		return HorizonState{}, canon.ErrMalformed
 	}
 	return h, nil
-}
-
-// SetHorizon moves the horizon on. It is what every broker that counts knows durably: the Meet of their vectors.
-func (r *Replica) SetHorizon(h HorizonState, now vclock.Hybrid) Record {
-	return r.Put(Urgent, HorizonKey, h, now)
 }
 
 // Horizon returns the horizon that was applied here.

@@ -23,7 +23,7 @@ var _ = Describe("A stream", Label("SYNC-3"), func() {
 			a.Put(Normal, key(i), wrote(1), at(i))
 		}
 		a.Put(Urgent, key(4), history{names: []Key{key(2), key(9)}}, at(4))
-		a.SetHorizon(HorizonState{}, at(5))
+		a.Put(Urgent, HorizonKey, HorizonState{}, at(5))
 		Expect(exchange(a, b)).To(Equal([]Key{HorizonKey, key(2), key(4), key(0), key(1), key(3)}))
 	})
 
@@ -81,7 +81,7 @@ var _ = Describe("A stream", Label("SYNC-3"), func() {
 		}
 		plan := a.Missing(b.Seen())
 		take(b, plan, 100, 2)
-		a.SetHorizon(HorizonState{a.Vector(), at(20)}, at(20))
+		a.Put(Urgent, HorizonKey, HorizonState{a.Vector(), at(20)}, at(20))
 		Expect(a.ApplyHorizon()).To(HaveLen(10))
 		a.Put(Normal, key(11), wrote(2), at(21))
 		take(b, plan, everything, everything)

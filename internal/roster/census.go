@@ -1,7 +1,6 @@
 package roster
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -167,8 +166,6 @@ func (w wills) Heirs(journal string, id job.ID) []job.Heir {
 			heirs = append(heirs, job.Heir{Journal: m, Node: b.Node})
 		}
 	}
-	slices.SortFunc(heirs, func(a, b job.Heir) int {
-		return cmp.Or(cmp.Compare(job.Weight(id, b.Journal), job.Weight(id, a.Journal)), cmp.Compare(a.Journal, b.Journal))
-	})
+	job.SortHeirs(id, heirs)
 	return heirs
 }
