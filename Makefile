@@ -13,6 +13,8 @@ PROTOGEN ?= go -C tools run ./protogen
 EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
+SEEDS ?= 500
+FIRST ?= 1
 .PHONY: help build examples demo test spec race real sim mutants bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
