@@ -88,8 +88,8 @@ func (l *Links) Connected(ctx context.Context, addr string) (identity.Peer, erro
 		up := l.changed
 		l.mu.Unlock()
 		peer, changed, err := d.state()
-		if d.session() != nil {
-			return peer, nil
+		if s := d.session(); s != nil && !s.ended() {
+			return s.peer, nil
 		}
 		if decisive(err) {
 			return peer, &DialError{addr, err}

@@ -321,6 +321,31 @@ func linkSpecs(newWorld func() world) {
 			Expect(b.lastDown()).To(HaveField("Clean", true))
 		}, SpecTimeout(patience))
 
+		It("does not take a link that is over for one, not even while its end is told", func(ctx SpecContext) {
+			b := start(w, "b", true)
+			told := make(chan error, 1)
+			var a *node
+			a = start(w, "a", false, func(cfg *link.Config) {
+				note := cfg.Events
+				cfg.Events = func(e any) {
+					note(e)
+					if _, ok := e.(*messages.PeerDown); !ok {
+						return
+					}
+					now, cancel := context.WithCancel(ctx)
+					cancel()
+					_, err := a.links.Connected(now, b.addr())
+					select {
+					case told <- err:
+					default: // of a later end
+					}
+				}
+			})
+			join(ctx, a, b)
+			w.sever(a, b)
+			Eventually(ctx, told).Should(Receive(HaveOccurred()))
+		}, SpecTimeout(patience))
+
 		It("says within the caller's time why there is no link", func(ctx SpecContext) {
 			a := start(w, "a", false)
 			short, cancel := context.WithTimeout(ctx, 200*time.Millisecond)

@@ -118,6 +118,16 @@ func (s *session) close(reason error) {
 	})
 }
 
+// ended reports whether the session is over. From then until its end is told it is still in the way of a new one.
+func (s *session) ended() bool {
+	select {
+	case <-s.over:
+		return true
+	default:
+		return false
+	}
+}
+
 // end leaves nothing behind: no message without its sender told, no watcher
 // without Terminated, no watch of the peer in actors here. Each is told once.
 func (s *session) end() {
