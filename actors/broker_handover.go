@@ -41,11 +41,11 @@ func (b *Broker) peerDown(ctx actor.Context, msg *messages.PeerDown) {
 	ctx.Send(b.sync, msg)
 }
 
-// askAround asks the peers to hold a slot for a job of which nothing is under way.
+// askAround asks the peers to hold a slot for a job that could be released.
 func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 	id := job.ID(w.ID)
 	now := b.Now()
-	if last, ok := b.asked[id]; len(b.peers) == 0 || b.active[id] != nil || (ok && now.Sub(last) < askAgain) {
+	if last, ok := b.asked[id]; len(b.peers) == 0 || (ok && now.Sub(last) < askAgain) || !b.releasable(id) {
 		return
 	}
 	b.asked[id] = now
@@ -54,12 +54,31 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 	}
 }
 
+// releasable says whether a job waits here and could be handed to a peer.
+func (b *Broker) releasable(id job.ID) bool {
+	j, ok := b.job(id)
+	if !ok || b.active[id] != nil || !b.acts(j) || !b.queue.Has(string(id)) {
+		return false
+	}
+	mine, _ := j.Mine(b.journal)
+	return j.Releasable(mine) == nil
+}
+
 // slotRequest holds a slot for a peer's job, if there is one that no job of ours waits for. Silence is the answer if not: it is asked again.
 func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	id := job.ID(msg.GetJob())
 	if j, ok := b.job(id); ok && b.acts(j) {
 		return // it is here already
 	}
+	if _, held := b.offers[id]; !held && !b.holdSlot(id, msg) {
+		return
+	}
+	b.offers[id] = b.Now().Add(offerHolds)
+	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal})
+}
+
+// holdSlot reserves a slot for a job that is not here, and says whether there was one.
+func (b *Broker) holdSlot(id job.ID, msg *messages.SlotRequest) bool {
 	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
 	copy(d.Module[:], msg.GetModule())
 	for _, p := range msg.GetBarred() {
@@ -70,24 +89,22 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	}
 	e, err := b.crew.choose(d)
 	if err != nil {
-		return
+		return false
 	}
 	e.reserve(id)
-	b.offers[id] = b.Now().Add(offerHolds)
-	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal})
+	return true
 }
 
 // slotReserved releases the job to the first peer that holds a slot. It does nothing if the job moved on meanwhile.
 func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	id := job.ID(msg.GetJob())
-	j, ok := b.job(id)
-	if !ok || !b.acts(j) || b.active[id] != nil || !b.queue.Has(msg.GetJob()) || b.census.Forgotten(msg.GetJournal()) {
+	if !b.releasable(id) || b.census.Forgotten(msg.GetJournal()) {
 		return
 	}
+	j, _ := b.job(id)
 	heir, _ := j.Mine(b.journal)
 	heir.H++
 	heir.Journal = msg.GetJournal()
-	delete(b.asked, id)
 	b.apply(ctx, id, job.HandedOver{Heir: heir, Node: ctx.Sender().Address, At: b.hybrid()})
 	b.schedule(ctx)
 }

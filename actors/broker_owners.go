@@ -148,14 +148,14 @@ func (b *Broker) acts(j job.Job) bool {
 	return false
 }
 
-// actingFor returns the journal of the broker in reach that acts for a job.
-func (b *Broker) actingFor(j job.Job) (string, bool) {
+// actingFor returns the owner in reach that acts for a job.
+func (b *Broker) actingFor(j job.Job) (job.Ownership, bool) {
 	for _, o := range j.Owners() {
 		if b.reaches(o.Journal) && (o.Journal != b.journal || b.acts(j)) {
-			return o.Journal, true
+			return o, true
 		}
 	}
-	return "", false
+	return job.Ownership{}, false
 }
 
 // watchOwners looks for jobs whose owners have all gone out of reach.

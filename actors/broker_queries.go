@@ -116,9 +116,9 @@ const minPrefix = 4
 
 // passOn has the broker that acts for a job reprieve it, in the name of the client.
 func (b *Broker) passOn(ctx actor.Context, j job.Job) {
-	journal, ok := b.actingFor(j)
-	r, _ := b.census.Broker(journal)
-	if !ok || journal == b.journal || b.peers[r.Node] == nil {
+	owner, ok := b.actingFor(j)
+	r, _ := b.census.Broker(owner.Journal)
+	if !ok || owner.Journal == b.journal || b.peers[r.Node] == nil {
 		b.reply(ctx, &messages.Refused{
 			Code: messages.Refused_UNREACHABLE, Job: string(j.ID), RetryAfterMs: 1000, Reason: "no broker in reach acts for the job",
 		})
@@ -153,10 +153,25 @@ func (b *Broker) waitingFor(j job.Job) string {
 		return "this broker has just started: executors may still run it"
 	case b.queue.Has(string(j.ID)) && b.active[j.ID] == nil:
 		return b.queuedFor(j)
-	case !b.acts(j) && j.State() == job.StateQueued:
-		return b.awaits(j.Owners()[0]) + " acts for it"
+	case j.State() == job.StateQueued:
+		return b.actorWaits(j)
 	}
 	return ""
+}
+
+// actorWaits says what whoever acts for a job waits for. That need not be the authority, whose word is what a record says first.
+func (b *Broker) actorWaits(j job.Job) string {
+	owner, ok := b.actingFor(j)
+	if !ok {
+		owner = j.Owners()[0]
+	}
+	switch t, _ := j.Tenure(owner); {
+	case ok && t.Waiting != "":
+		return t.Waiting
+	case b.acts(j):
+		return ""
+	}
+	return b.awaits(owner) + " acts for it"
 }
 
 // awaits names the broker that something waits for, or whose fences if it is given up.

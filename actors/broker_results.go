@@ -31,7 +31,7 @@ func (b *Broker) takeResult(ctx actor.Context, executor, party string, msg *mess
 		b.answerLate(ctx, j, ev)
 	default:
 		if to, ok := b.actingFor(j); ok {
-			b.forward(ctx, to, executor, party, msg)
+			b.forward(ctx, to.Journal, executor, party, msg)
 		}
 	}
 }

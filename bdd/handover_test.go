@@ -97,6 +97,38 @@ var _ = Describe("A hand-over", Label("JOB-13"), func() {
 		})
 	})
 
+	It("is not asked for while an attempt is under way, whoever began it", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.ExecutorWith("e2", 1, map[string]string{"party": "red"}, "b2")
+			c := w.Client("c1")
+			w.Isolate("b1")
+			w.Run(10 * time.Second)
+			id := c.NewID("b1")
+			s := sim.Program("20s")
+			s.Quorum = 2
+			c.Ask("b2", c.Submission(id, s))
+			w.Run(time.Second)
+			w.Heal()
+			w.Run(time.Second)
+			w.ExecutorWith("e3", 1, map[string]string{"party": "blue"}, "b2") // b1 acts again, and wants a second result
+			asked := 0
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.SlotRequest); ok {
+					asked++
+				}
+			})
+			w.Run(10 * time.Second)
+			end, _ := seen(w, "b1", id).Authority()
+			Expect(end.Journal).To(Equal(w.Journal("b1")))
+			Expect(seen(w, "b1", id).State()).To(Equal(job.StateRunning))
+			Expect(asked).To(BeZero())
+			w.RunUntil(time.Minute, func() bool { return seen(w, "b1", id).State().Terminal() })
+			Expect(seen(w, "b1", id).State()).To(Equal(job.StateAccepted))
+			Expect(asked).To(BeNumerically("<", 5))
+		})
+	})
+
 	It("of a taker moves its provisional ownership and not the authority", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2", "b3")

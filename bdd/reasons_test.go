@@ -38,6 +38,17 @@ var _ = Describe("A job that does not run", Label("JOB-9"), func() {
 			w.Run(3 * time.Second)
 			return "b2", id
 		}, "^waits until broker b1 acts for it"),
+		Entry("the broker that took it over holds it back, whatever its owner last said", func(w *sim.World, c *sim.Client) (string, job.ID) {
+			w.Executor("e1", "b1")
+			id := c.Submit("b1", sim.Program("1s", "kill"))
+			w.RunUntil(time.Minute, func() bool { return !w.Node("e1").Up() })
+			w.Run(2 * time.Second)
+			w.PowerOff("b1")
+			w.Executor("e2", "b2")
+			w.Executor("e3", "b2")
+			w.Run(20 * time.Second)
+			return "b2", id
+		}, "^quarantined: it took down "),
 		Entry("its retry is not due", func(w *sim.World, c *sim.Client) (string, job.ID) {
 			w.Executor("e1", "b1")
 			s := sim.Program("100ms", "exit=1")

@@ -29,6 +29,9 @@ func DefaultCampaign() Campaign {
 // safetyShare of a run is the phase in which things fail. In the rest everything has to come right.
 const safetyShare = 0.6
 
+// settling is how long before the end of a run clients change nothing any more, so that all can come to rest.
+const settling = 6 * time.Second
+
 // Outcome is what one seed showed.
 type Outcome struct {
 	Seed       uint64
@@ -47,6 +50,7 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	defer w.Close()
 	w.smallParts()
 	safety := time.Duration(float64(c.For) * safetyShare)
+	w.quiet = max(safety, c.For-settling)
 	c.populate(w)
 	w.load(c.Jobs, safety*9/10)
 	faults := w.misfortune(safety)

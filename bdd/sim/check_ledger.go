@@ -107,14 +107,15 @@ func checkS6(c *Chronicle, f fact) string {
 	}
 	first := r.views[0]
 	for _, v := range r.views[1:] {
-		if saw := first.differs(v); saw != "" {
+		if saw := c.differ(first, v); saw != "" {
 			return saw
 		}
 	}
 	return ""
 }
 
-func (v *view) differs(o *view) string {
+// differ compares what two brokers tell of all jobs.
+func (c *Chronicle) differ(v, o *view) string {
 	for _, x := range [][2]*view{{v, o}, {o, v}} {
 		for _, m := range x[0].jobs {
 			j, err := job.Decode(m.GetRecord())
@@ -124,7 +125,7 @@ func (v *view) differs(o *view) string {
 			switch there, ok := x[1].raw[j.ID]; {
 			case !ok:
 				return fmt.Sprintf("job %s (%s) is known at %s and not at %s", j.ID, j.State(), x[0].node.Name, x[1].node.Name)
-			case there != x[0].raw[j.ID] && !parse(j.Spec.Args).kill: // one that takes its executors down never comes to rest
+			case there != x[0].raw[j.ID] && !c.restless(j.ID):
 				return fmt.Sprintf("job %s is %s at %s and %s at %s", j.ID, j.State(), x[0].node.Name, x[1].byID[j.ID].State(), x[1].node.Name)
 			}
 		}
@@ -286,6 +287,8 @@ func checkS10(c *Chronicle, f fact) string {
 	default:
 	case travels:
 		return f.tooMuch()
+	case storm:
+		return fmt.Sprintf("%d things happened within a second, and there is no end to it", f.steps)
 	case refused:
 		if f.message.GetReason() == "" {
 			return fmt.Sprintf("%s refuses with %s and gives no reason", f.broker.Name, f.message.GetCode())

@@ -117,8 +117,8 @@ func checkS5(c *Chronicle, f fact) string {
 		return ""
 	}
 	for _, s := range c.order {
-		if s.spec != nil && parse(s.spec.Args).kill {
-			continue // it takes its executors down, and never comes to rest
+		if c.restless(s.id) {
+			continue
 		}
 		ends := map[string]string{}
 		for _, v := range r.views {

@@ -63,6 +63,8 @@ type (
 	}
 	// sided: a side of a partition was on its own for so long.
 	sided struct{ side *side }
+	// storm: so much happens within a second that the world was stopped.
+	storm struct{ steps int }
 	// atRest: all faults are over and there was time enough.
 	atRest struct{ views []*view }
 )
@@ -77,6 +79,7 @@ func (wrote) fact()    {}
 func (harm) fact()     {}
 func (gone) fact()     {}
 func (sided) fact()    {}
+func (storm) fact()    {}
 func (atRest) fact()   {}
 
 // checker watches over one invariant. It is shown every fact, and returns what it saw if the invariant does not hold.

@@ -137,6 +137,15 @@ func (c *Chronicle) story(id job.ID) *story {
 	return s
 }
 
+// restless says whether a job never comes to rest: it takes its executors down each time that it is let go on, or follows one that does.
+func (c *Chronicle) restless(id job.ID) bool {
+	s, ok := c.stories[id]
+	if !ok || s.spec == nil {
+		return false
+	}
+	return parse(s.spec.Args).kill || slices.ContainsFunc(s.spec.After, func(d job.Dependency) bool { return c.restless(d.Job) })
+}
+
 // What the parts of a world tell the chronicle.
 
 // submits notes that a client hands in a job, perhaps again.
@@ -299,6 +308,9 @@ func (c *Chronicle) sided(nodes []*Node, since time.Duration) {
 // Rest has the checkers look at everything that must hold once faults are over and the network has had time to come to rest, and returns
 // all violations so far.
 func (w *World) Rest() []Violation {
+	if w.pace.storm {
+		return w.Violations()
+	}
 	w.chronicle.show(atRest{w.views()})
 	return w.Violations()
 }

@@ -176,6 +176,9 @@ func (u *customer) askAgain() {
 	}
 	u.again = true
 	u.later(8*time.Second+time.Duration(u.c.w.jobs%8)*time.Second, func() {
+		if u.c.w.silent() {
+			return
+		}
 		u.c.w.Rare.add("a job was submitted again long after its end")
 		u.c.ask(u.at, u.c.Submission(u.id, u.spec), func(any) {})
 	})
@@ -188,11 +191,11 @@ func (u *customer) look() {
 	}
 	u.move()
 	var m proto.Message = &messages.JobRequest{Job: string(u.id), Session: u.c.session, Watch: u.rng.Float64() < 0.5}
-	if reprieve := messageNamed("ReprieveJob", map[string]string{"job": string(u.id)}); u.quarantined && reprieve != nil {
+	if reprieve := messageNamed("ReprieveJob", map[string]string{"job": string(u.id)}); u.quarantined && reprieve != nil && !u.c.w.silent() {
 		u.c.w.Rare.add("a quarantined job was let go on")
 		m = reprieve
 	}
-	if able.Cancel && u.rng.Float64() < 0.03 {
+	if able.Cancel && u.rng.Float64() < 0.03 && !u.c.w.silent() {
 		u.c.w.Rare.add("a client cancelled")
 		m = &messages.CancelJob{Job: string(u.id), Session: u.c.session}
 	}

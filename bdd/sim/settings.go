@@ -16,10 +16,12 @@ type Settings struct {
 	Disks    DiskSettings
 	MaxSkew  time.Duration // of a node's wall clock
 	MaxSloth float64       // greatest share of messages that a slow node handles late
-	Content  bool          // hash what messages say, not only what they are
-	Honest   bool          // check that no receiver changes a message; slow
-	Verbose  io.Writer     // the readable trace; nil: none
-	Without  []string      // checkers to leave out
+	// MaxPace is how much may happen within a second before it is taken for a storm of messages that nothing ends.
+	MaxPace int
+	Content bool      // hash what messages say, not only what they are
+	Honest  bool      // check that no receiver changes a message; slow
+	Verbose io.Writer // the readable trace; nil: none
+	Without []string  // checkers to leave out
 	// DefaultDispatcher runs actors on goroutines of their own, as outside of the simulator: the same seed then gives different runs.
 	DefaultDispatcher bool
 
@@ -61,6 +63,7 @@ func DefaultSettings() Settings {
 		Disks:    DiskSettings{Sync: 500 * time.Microsecond, Jitter: true},
 		MaxSkew:  2 * time.Second,
 		MaxSloth: 0.1,
+		MaxPace:  500_000,
 	}
 }
 

@@ -37,7 +37,33 @@ type World struct {
 	returns   []func() // give back what dead lives borrowed
 	heals     []func() // end the cuts made by name
 	script    script
+	pace      pace
+	quiet     time.Duration // from then on clients change nothing any more, they only ask; 0: never
 }
+
+// pace counts what happens within a second of virtual time.
+type pace struct {
+	second time.Duration
+	steps  int
+	storm  bool // it was too much: the world stands still
+}
+
+// strides counts one more step, and says whether the world goes on.
+func (w *World) strides() bool {
+	p := &w.pace
+	if second := w.now.Truncate(time.Second); second != p.second {
+		p.second, p.steps = second, 0
+	}
+	p.steps++
+	if p.steps > w.settings.MaxPace && !p.storm {
+		p.storm = true
+		w.chronicle.show(storm{p.steps})
+	}
+	return !p.storm
+}
+
+// silent says whether clients only ask by now.
+func (w *World) silent() bool { return w.quiet > 0 && w.now >= w.quiet }
 
 // Option alters the settings of a world.
 type Option func(*Settings)
@@ -102,7 +128,7 @@ func (w *World) RunUntil(d time.Duration, done func() bool) bool {
 func (w *World) runWhile(end time.Duration, more func() bool) {
 	for w.settle(); more(); w.settle() {
 		e := w.agenda.next()
-		if e == nil || e.at > end {
+		if e == nil || e.at > end || !w.strides() {
 			return
 		}
 		w.agenda.take()

@@ -152,6 +152,15 @@ var _ = Describe("A world", func() {
 		Expect(w.Rest()).To(BeEmpty())
 	})
 
+	It("stands still when more happens within a second than anybody's work explains", func() {
+		hasty := sim.New(1, sim.Quiet(), sim.With(func(s *sim.Settings) { s.MaxPace = 100 }))
+		defer hasty.Close()
+		hasty.Broker("b1")
+		hasty.Broker("b2")
+		hasty.Run(time.Hour)
+		Expect(hasty.Rest()).To(ConsistOf(HaveField("Check", "S10")))
+	})
+
 	It("jumps the clock that people read, and not the one that timers run on", func() {
 		id := c.Submit("b1", sim.Program("1s"))
 		w.JumpClock("b1", time.Hour)

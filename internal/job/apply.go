@@ -163,12 +163,10 @@ func (t *turn) wait(reason string) {
 }
 
 func (t *turn) handedOver(ev HandedOver) error {
-	switch {
-	case !t.job.open(t.Tenure):
-		return ErrOver
-	case t.live() > 0:
-		return ErrBusy
-	case t.Owner.H >= MaxHandOvers || !ev.Heir.follows(t.Owner) || ev.Heir.Journal == t.Owner.Journal || ev.Heir.Journal == "":
+	if err := t.job.releasable(t.Tenure); err != nil {
+		return err
+	}
+	if !ev.Heir.follows(t.Owner) || ev.Heir.Journal == t.Owner.Journal || ev.Heir.Journal == "" {
 		return ErrInvalid
 	}
 	t.end(Verdict{Kind: Released, Heir: ev.Heir, HeirNode: ev.Node, Reason: "handed over", At: ev.At})

@@ -106,6 +106,28 @@ func (j Job) Wanted(self Ownership) int {
 	return min(j.needed(t), j.room(t))
 }
 
+// Releasable says why self cannot hand the job over just now (JOB-13), nil if it can: [ErrOver], [ErrBusy] while it has an attempt under way,
+// [ErrInvalid] if the job was handed over too often, or self does not own it.
+func (j Job) Releasable(self Ownership) error {
+	t := j.tenure(self)
+	if t == nil {
+		return ErrInvalid
+	}
+	return j.releasable(t)
+}
+
+func (j Job) releasable(t *Tenure) error {
+	switch {
+	case !j.open(t):
+		return ErrOver
+	case t.live() > 0:
+		return ErrBusy
+	case t.Owner.H >= MaxHandOvers:
+		return ErrInvalid
+	}
+	return nil
+}
+
 // open says that t's owner still has something to do: no verdict, here or elsewhere, no wish to cancel, and a spec that counts.
 func (j Job) open(t *Tenure) bool {
 	if t.Verdict != nil || j.Cancel != nil || t.Spec != j.sum() {
