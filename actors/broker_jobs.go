@@ -283,6 +283,7 @@ func (b *Broker) applyWith(ctx actor.Context, id job.ID, ev job.Event) {
 		b.log.Debug("event refused", "job", id, "err", err)
 		return
 	}
+	next = next.DecidedIn(mine, b.Incarnation)
 	if changedBy(j, next, mine) {
 		b.commit(ctx, next)
 	}

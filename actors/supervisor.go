@@ -77,6 +77,7 @@ func (s *supervisor) apply(ctx actor.Context, ev job.Event) {
 		s.retireIfIdle(ctx)
 		return
 	}
+	next = next.DecidedIn(s.self, s.Incarnation)
 	news := changedBy(s.job, next, s.self)
 	s.job = next
 	for _, e := range effects {

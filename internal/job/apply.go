@@ -29,6 +29,19 @@ func (j Job) Apply(self Ownership, ev Event) (Job, []Effect, error) {
 	return t.job, t.effects, nil
 }
 
+// DecidedIn notes in which life of its node self made a verdict that does not say so yet.
+func (j Job) DecidedIn(self Ownership, life uint64) Job {
+	t := j.tenure(self)
+	if t == nil || t.Verdict == nil || t.Verdict.Life != 0 {
+		return j
+	}
+	v := *t.Verdict
+	v.Life = life
+	j.Tenures = slices.Clone(j.Tenures)
+	j.tenure(self).Verdict = &v
+	return j
+}
+
 // turn is one Apply under way: the tenure being changed, on a copy made before its first change, and the effects so far.
 type turn struct {
 	*Tenure // within job

@@ -212,6 +212,7 @@ func readVerdict(r *canon.Reader) Verdict {
 	v.Reason = r.String()
 	v.Inputs, v.Adopted = canon.List(r, readDigest), readOwner(r)
 	v.Heir, v.HeirNode, v.At = readOwner(r), r.String(), readTime(r)
+	v.Life = r.Uint64()
 	return v
 }
 

@@ -162,7 +162,7 @@ func appendVerdict(b []byte, v Verdict) []byte {
 	b = canon.AppendList(b, v.Inputs, appendDigest)
 	b = appendOwner(b, v.Adopted)
 	b = canon.AppendString(appendOwner(b, v.Heir), v.HeirNode)
-	return appendTime(b, v.At)
+	return canon.AppendUint(appendTime(b, v.At), v.Life)
 }
 
 // Append appends the canonical encoding of r to b, its digest and durations included.

@@ -176,6 +176,7 @@ type Verdict struct {
 	Heir     Ownership  // the next owner, if Kind is Released
 	HeirNode string
 	At       vclock.Hybrid
+	Life     uint64 // the incarnation of the owner's node that decided; 0: not said, see [Job.DecidedIn]
 }
 
 // digest returns that of the verdict's result, zero if it has none.

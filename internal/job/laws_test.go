@@ -74,32 +74,58 @@ func TestJobKeepsItsPromises(t *testing.T) {
 	})
 }
 
-// versions draws two or three versions of one job as brokers could hold them: prefixes of one owner's history.
-func versions(t *rapid.T) []Job {
-	var all []Job
-	j := newJob()
-	all = append(all, j)
+// versions draws three versions of one job as brokers could hold them: prefixes of one owner's history.
+func versions(t *rapid.T) []Job { return threeOf(t, history(t, newJob(), 1)) }
+
+func threeOf(t *rapid.T, all []Job) []Job {
+	return rapid.SliceOfN(rapid.SampledFrom(all), 3, 3).Draw(t, "versions")
+}
+
+// history draws what one owner makes of a job in one life.
+func history(t *rapid.T, j Job, life uint64) []Job {
+	all := []Job{j}
 	for _, ev := range rapid.SliceOfN(events(3, 6), 1, 20).Draw(t, "events") {
 		if next, _, err := j.Apply(us, ev); err == nil {
-			j = next
+			j = next.DecidedIn(us, life)
 			all = append(all, j)
 		}
 	}
-	return rapid.SliceOfN(rapid.SampledFrom(all), 3, 3).Draw(t, "versions")
+	return all
+}
+
+// With a disk that was rolled back an owner has two histories. Versions of both still merge to the same everywhere, and what it decided first stands.
+func TestMergeAfterARollBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		all := history(t, newJob(), 1)
+		back := rapid.SampledFrom(all).Draw(t, "rolled back to")
+		v := threeOf(t, append(all, history(t, back, 2)...))
+		isJoin(t, v)
+		merged := v[0].Merge(v[1]).Merge(v[2]).Tenures[0].Verdict
+		for _, j := range v {
+			if d := j.Tenures[0].Verdict; d != nil && (merged == nil || merged.Life > d.Life) {
+				t.Fatalf("the verdict %+v was replaced by %+v", d, merged)
+			}
+		}
+	})
+}
+
+func isJoin(t *rapid.T, v []Job) {
+	a, b, c := v[0], v[1], v[2]
+	same := func(law string, x, y Job) {
+		if string(x.Append(nil)) != string(y.Append(nil)) {
+			t.Fatalf("not %s:\n%+v\n%+v", law, x, y)
+		}
+	}
+	same("idempotent", a.Merge(a), a)
+	same("commutative", a.Merge(b), b.Merge(a))
+	same("associative", a.Merge(b).Merge(c), a.Merge(b.Merge(c)))
 }
 
 func TestMergeIsAJoin(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v := versions(t)
-		a, b, c := v[0], v[1], v[2]
-		same := func(law string, x, y Job) {
-			if string(x.Append(nil)) != string(y.Append(nil)) {
-				t.Fatalf("not %s:\n%+v\n%+v", law, x, y)
-			}
-		}
-		same("idempotent", a.Merge(a), a)
-		same("commutative", a.Merge(b), b.Merge(a))
-		same("associative", a.Merge(b).Merge(c), a.Merge(b.Merge(c)))
+		isJoin(t, v)
+		a, b := v[0], v[1]
 		m := a.Merge(b)
 		if m.Tenures[0].Rev < max(a.Tenures[0].Rev, b.Tenures[0].Rev) {
 			t.Fatalf("an update was lost: %d and %d became %d", a.Tenures[0].Rev, b.Tenures[0].Rev, m.Tenures[0].Rev)
@@ -137,7 +163,7 @@ func crowded() Job {
 	t.Attempts = []Attempt{{Name: attempt(1), Executor: "e1", Lease: 1, State: Lost, Inputs: [][32]byte{{1}}, Down: true, Trap: "f", Placed: at(4), Ended: at(5)}}
 	t.Candidates = []Candidate{{Attempt: attempt(1), Executor: "e1", Party: "p", Result: printing(1), At: at(5)}}
 	t.Rejected = []Rejection{{Attempt: attempt(2), Executor: "e2", Why: Outdated, At: at(6)}}
-	t.Verdict = &Verdict{Kind: Released, Heir: Ownership{H: 1, Journal: "j2"}, HeirNode: "b2", At: at(7)}
+	t.Verdict = &Verdict{Kind: Released, Heir: Ownership{H: 1, Journal: "j2"}, HeirNode: "b2", At: at(7), Life: 3}
 	j.Tenures = append(j.Tenures,
 		Tenure{Owner: Ownership{H: 1, Journal: "j3"}, Node: "b3", Inherited: "j1", Spec: j.Spec.Sum(), Quarantined: true},
 		Tenure{Owner: taker2, Node: "b2", Spec: j.Spec.Sum(), Verdict: &Verdict{Kind: Accepted, Result: printing(2), Inputs: [][32]byte{{1}}, Adopted: us}})

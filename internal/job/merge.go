@@ -2,6 +2,7 @@ package job
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/mutant"
@@ -66,22 +67,35 @@ func mergeTenures(a, b []Tenure) []Tenure {
 	return slices.Concat(out, a, b)
 }
 
-// newer picks between two versions of one tenure. A tenure has one writer, so equal revisions are equal tenures, unless a disk was rolled back:
-// then all still pick the same, and no verdict is lost to none.
+// newer picks between two versions of one tenure. A tenure has one writer and one verdict, so a decided version is newer than one without, and
+// equal revisions are equal tenures, unless a disk was rolled back: what its broker decides anew before it notices does not replace what it
+// decided in an earlier life, of which others may have been told that it is final. It is the greatest in a total order.
 func newer(a, b Tenure) Tenure {
-	switch {
-	case mutant.On(mutant.LastArrivalWins):
+	if mutant.On(mutant.LastArrivalWins) {
 		return b
-	case a.Rev != b.Rev:
-		if b.Rev > a.Rev {
-			return b
-		}
-	case (a.Verdict != nil) != (b.Verdict != nil):
-		if b.Verdict != nil {
-			return b
-		}
-	case bytes.Compare(appendTenure(nil, b), appendTenure(nil, a)) > 0:
+	}
+	c := earlierLife(a.Verdict, b.Verdict)
+	if c == 0 {
+		c = cmp.Compare(a.Rev, b.Rev)
+	}
+	if c == 0 {
+		c = bytes.Compare(appendTenure(nil, a), appendTenure(nil, b))
+	}
+	if c < 0 {
 		return b
 	}
 	return a
+}
+
+// earlierLife puts a verdict of an earlier life after one of a later life, and any after none.
+func earlierLife(a, b *Verdict) int {
+	switch {
+	case a == nil && b == nil:
+		return 0
+	case a == nil:
+		return -1
+	case b == nil:
+		return 1
+	}
+	return cmp.Compare(b.Life, a.Life)
 }
