@@ -184,14 +184,16 @@ func (b *Broker) shownByAll() bool {
 	return true
 }
 
-// inherit begins what this broker is heir to, as soon as brokers that were given up are closed.
+// inherit begins what this broker is heir to, as soon as brokers that were given up are closed. A newcomer opens a closed one again until it has
+// fenced it too, and what came meanwhile has no heir yet.
 func (b *Broker) inherit(ctx actor.Context) {
 	v := b.replica.Vector()
 	for _, journal := range b.census.Given() {
-		if b.owners.inherited[journal] || !b.census.Closed(journal, v) {
+		was := b.owners.inherited[journal]
+		b.owners.inherited[journal] = b.census.Closed(journal, v)
+		if was || !b.owners.inherited[journal] {
 			continue
 		}
-		b.owners.inherited[journal] = true
 		b.note("closed", "", journal)
 		for _, rec := range sortedRecords(b.replica, ledger.Job) {
 			b.beginTenure(ctx, rec.State.(jobState).Job)

@@ -32,7 +32,7 @@ type owners struct {
 	leader    map[job.ID]string              // the same the other way
 	away      map[string]bool                // journals out of reach when last looked
 	orphans   map[job.Name]orphan            // attempts under way at executors that this broker is not home to
-	inherited map[string]bool                // journals whose heirs have begun
+	inherited map[string]bool                // journals that were closed when last looked: their heirs have begun
 	resumed   map[job.ID]bool                // jobs of an earlier life that may still run somewhere
 }
 

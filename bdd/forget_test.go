@@ -67,6 +67,38 @@ var _ = Describe("Forgetting a broker", Label("JOB-14"), func() {
 		})
 	})
 
+	It("has heirs for what comes after it too, when a newcomer has fenced it", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			c, op := w.Client("c1"), w.Client("op")
+			id := c.NewID("b1")
+			w.Kill("b1")
+			w.LoseDisk("b1")
+			forget(w, op, "b2", "b1")
+			w.Run(5 * time.Second)
+			Expect(w.Rare["closed"]).To(Equal(2))
+			heard := map[string]bool{}
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.SyncDelta); ok && a.From == "b1" {
+					heard[a.To] = true
+				}
+			})
+			w.Restart("b1")
+			w.RunUntil(time.Second, func() bool { return len(heard) == 2 })
+			w.Pause("b1") // the newcomer is known, and has not been told so
+			w.Run(time.Second)
+			c.Ask("b2", c.Submission(id, sim.Program("1s")))
+			w.Executor("e1", "b2", "b3")
+			w.Run(5 * time.Second)
+			Expect(seen(w, "b2", id).State()).To(Equal(job.StateAccepted))
+			Expect(told(w, "b2", id).GetFinal()).To(BeFalse())
+			w.Resume("b1")
+			w.Run(10 * time.Second)
+			Expect(told(w, "b2", id).GetFinal()).To(BeTrue())
+			Expect(w.Rare["heir began"]).To(Equal(1))
+		})
+	})
+
 	It("lets a client read what a job waits for", Label("JOB-9"), func() {
 		bereft(func(w *sim.World, c *sim.Client, id job.ID) {
 			w.Executor("e1", "b2")
