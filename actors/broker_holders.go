@@ -203,34 +203,38 @@ func (b *Broker) final(j job.Job) bool {
 	case !b.durable():
 		return true
 	case by.Journal == b.journal:
-		return !b.holders.final[j.ID] && (t.Single || b.proven(by.Journal, j.ID))
+		return !b.holders.final[j.ID] && (t.Single || b.proven(by.Journal, v.Life))
 	case t.Single:
-		return b.proven(by.Journal, j.ID)
+		return b.proven(by.Journal, v.Life)
 	}
 	own, _ := b.census.Broker(b.journal)
-	return own.Established && b.proven(by.Journal, j.ID) && b.countsStill(by.Journal, j.ID)
+	return own.Established && b.proven(by.Journal, v.Life) && b.countsStill(by.Journal, j.ID, v.Life)
 }
 
-// countsStill says whether what a broker decided was known to somebody who fenced it, if it is given up: what came out later does not count.
-func (b *Broker) countsStill(journal string, id job.ID) bool {
+// countsStill says whether what a broker decided in a life was known to somebody who fenced it, if it is given up: what came out later does not
+// count.
+func (b *Broker) countsStill(journal string, id job.ID, life uint64) bool {
 	if !b.census.Forgotten(journal) {
 		return true
 	}
 	rec, _ := b.replica.Get(jobKey(id))
-	return b.census.Fenced(journal, rec.Writes.Of(journal))
+	writes := ledger.Vector{}
+	for _, d := range rec.Writes.Of(journal).Dots() {
+		if d.Incarnation <= life {
+			writes = writes.With(d)
+		}
+	}
+	return len(writes.Dots()) > 0 && b.census.Fenced(journal, writes)
 }
 
-// proven says whether the disk of the broker that decided a job was shown, in the life that last wrote the job, to have lost nothing.
-func (b *Broker) proven(journal string, id job.ID) bool {
+// proven says whether the disk of the broker that decided a job was shown, in that life or a later one, to have lost nothing: it has not decided
+// otherwise before.
+func (b *Broker) proven(journal string, life uint64) bool {
 	if mutant.On(mutant.UnprovenCounts) {
 		return true
 	}
 	r, ok := b.census.Broker(journal)
-	rec, _ := b.replica.Get(jobKey(id))
-	for _, d := range rec.Writes.Of(journal).Dots() {
-		ok = ok && d.Incarnation <= r.Proven
-	}
-	return ok
+	return ok && life != 0 && life <= r.Proven
 }
 
 // refinalize tells of decisions that became final by what is now known of the brokers.
