@@ -41,6 +41,7 @@ func (t *turn) decide(v Verdict) {
 
 // end writes the verdict down, ends what still runs and tells those whose results were held what became of them.
 func (t *turn) end(v Verdict) {
+	v.Life = 0 // of an adopted one it is another's
 	t.touch()
 	t.stopAll(firstNonEmpty(v.Reason, "another result came first"), v.At)
 	t.wait("")
