@@ -282,6 +282,7 @@ func (b *Broker) resume(ctx actor.Context) {
 	for _, rec := range sortedRecords(b.replica, ledger.Forget) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
+	b.applyHorizon(ctx)
 	for _, rec := range sortedRecords(b.replica, ledger.Job) {
 		b.resumeJob(ctx, rec)
 	}

@@ -195,6 +195,7 @@ func (b *Broker) inherit(ctx actor.Context) {
 			continue
 		}
 		b.note("closed", "", journal)
+		b.refinalize(ctx)
 		for _, rec := range sortedRecords(b.replica, ledger.Job) {
 			b.beginTenure(ctx, rec.State.(jobState).Job)
 		}

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -190,33 +191,39 @@ func (a acknowledgement) send(ctx actor.Context, disks uint32) {
 }
 
 // final says whether the decision on a job is on as many disks as its acknowledgement said, and so never changes (JOB-7). A decision of another
-// broker is on that one's disk and on this one's. Neither counts while the one that decided may have lost what others know of it, or others do
-// not know this one.
+// broker is on that one's disk and on this one's, which does not count while others do not know this one.
 func (b *Broker) final(j job.Job) bool {
 	v, by := j.Decided()
 	if mutant.On(mutant.TakerDecidesFinally) {
 		v, by = j.Winner()
 	}
+	own, _ := b.census.Broker(b.journal)
 	switch t, _ := j.Tenure(by); {
 	case v == nil:
 		return false
 	case !b.durable():
 		return true
-	case by.Journal == b.journal:
-		return !b.holders.final[j.ID] && (t.Single || b.proven(by.Journal, v.Life))
-	case t.Single:
-		return b.proven(by.Journal, v.Life)
+	case by.Journal == b.journal && t.Single:
+		return true
+	case by.Journal == b.journal && b.holders.final[j.ID], by.Journal != b.journal && !t.Single && !own.Established:
+		return false
 	}
-	own, _ := b.census.Broker(b.journal)
-	return own.Established && b.proven(by.Journal, v.Life) && b.countsStill(by.Journal, j.ID, v.Life)
+	return !slices.ContainsFunc(j.Grounds(), func(t job.Tenure) bool { return !b.stands(j.ID, t) })
 }
 
-// countsStill says whether what a broker decided in a life was known to somebody who fenced it, if it is given up: what came out later does not
-// count.
-func (b *Broker) countsStill(journal string, id job.ID, life uint64) bool {
-	if !b.census.Forgotten(journal) {
-		return true
+// stands says whether an owner's verdict, a release too, is its first: its disk has lost no earlier one. One that is given up cannot show that any
+// more, but what all others had of it by then can.
+func (b *Broker) stands(id job.ID, t job.Tenure) bool {
+	journal, life := t.Owner.Journal, t.Verdict.Life
+	if !b.census.Forgotten(journal) || t.Single {
+		return b.proven(journal, life)
 	}
+	return b.fencedWith(journal, id, life) && (b.proven(journal, life) || b.census.Closed(journal, b.replica.Vector()))
+}
+
+// fencedWith says whether what a broker, which is given up, decided in a life was known to somebody who fenced it: what came out later does not
+// count.
+func (b *Broker) fencedWith(journal string, id job.ID, life uint64) bool {
 	rec, _ := b.replica.Get(jobKey(id))
 	writes := ledger.Vector{}
 	for _, d := range rec.Writes.Of(journal).Dots() {

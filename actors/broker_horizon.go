@@ -145,6 +145,7 @@ func (b *Broker) applyHorizon(_ actor.Context) {
 	}
 	if known := b.replica.Horizon(); !b.horizon.passed.CoversAll(known) {
 		b.horizon.passed = known
+		b.saveMeta(metaHorizon, known.Append(nil))
 		b.retireClocks(known)
 	}
 }

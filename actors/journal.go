@@ -151,6 +151,7 @@ const (
 	metaFirst   = "first"   // it is the first one of this node
 	metaKey     = "key"     // of the MAC of attempts
 	metaBehind  = "behind"  // others forgot while it was away
+	metaHorizon = "horizon" // up to where this broker has forgotten
 	metaTime    = "time"    // a hybrid time that all it wrote is before
 )
 
@@ -263,6 +264,13 @@ func load(replica *ledger.Replica, saved Saved) error {
 			rec.State = undecided(rec.State)
 		}
 		replica.Restore(rec)
+	}
+	if h := saved.Meta[metaHorizon]; len(h) > 0 {
+		v, err := ledger.DecodeVector(h)
+		if err != nil {
+			return fmt.Errorf("journal: horizon: %w", err)
+		}
+		replica.RestoreHorizon(v)
 	}
 	if len(saved.Vector) == 0 || mutant.On(mutant.VectorReset) {
 		return nil

@@ -170,6 +170,25 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 		})
 	})
 
+	It("refuses what comes back, also right after a start", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.Executor("e1", "b1")
+			c := w.Client("c1")
+			id := c.Submit("b1", brief("3s"))
+			w.Run(time.Second)
+			w.Isolate("b3")
+			w.Run(time.Minute)
+			Expect(known(w, "b1", id)).To(BeFalse())
+			w.PowerOff("b2")
+			w.Restart("b1")
+			w.Heal()
+			w.RunUntil(30*time.Second, func() bool { return w.Rare["resurrection refused"] > 0 })
+			Expect(w.Rare["resurrection refused"]).To(Equal(1))
+			Expect(known(w, "b1", id)).To(BeFalse())
+		})
+	})
+
 	It("waits for a broker that is away, for as long as brokers are waited for", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2", "b3")

@@ -25,6 +25,19 @@ func (j Job) end(o Ownership) Ownership {
 	}
 }
 
+// Grounds returns the tenures on whose verdicts a decision of the authority rests: those whose release led to it, and its own. Nothing rests on the
+// word of an owner who was inherited from.
+func (j Job) Grounds() []Tenure {
+	var grounds []Tenure
+	for o, more := j.First, true; more; o, more = j.successor(o) {
+		t := j.tenure(o)
+		if _, inherited := j.inheritor(o); !inherited && t != nil && t.Verdict != nil {
+			grounds = append(grounds, *t)
+		}
+	}
+	return grounds
+}
+
 // successor returns who came after o: the heir, if o's journal was forgotten, whatever o had decided, else whom o released the job to.
 func (j Job) successor(o Ownership) (Ownership, bool) {
 	if heir, ok := j.inheritor(o); ok {

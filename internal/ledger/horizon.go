@@ -48,6 +48,9 @@ func DecodeHorizon(b []byte) (HorizonState, error) {
 // Horizon returns the horizon that was applied here.
 func (r *Replica) Horizon() Vector { return r.applied }
 
+// RestoreHorizon restores what Horizon says after a start: what was let go stays refused, whatever the record says by now.
+func (r *Replica) RestoreHorizon(applied Vector) { r.applied, r.passed = r.applied.Merge(applied), 0 }
+
 // ApplyHorizon lets go of every record that has ended and whose writes the horizon covers, and returns their keys. It does nothing before
 // this replica knows all that the horizon covers: only then is a record with writes below it complete here. Call it when the vector or
 // the horizon moved.
