@@ -97,6 +97,38 @@ var _ = Describe("A hand-over", Label("JOB-13"), func() {
 		})
 	})
 
+	It("made a second time, by a broker whose disk went back, makes nothing final", Label("JOB-7"), func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			c := w.Client("c1")
+			w.Isolate("b3")
+			id := c.Submit("b1", sim.Program("1s", "wild"))
+			w.Run(time.Second)
+			w.Remember("b1")
+			before := w.Now()
+			w.ExecutorWith("e2", 1, nil, "b2")
+			w.Run(5 * time.Second)
+			Expect(told(w, "b2", id).GetFinal()).To(BeTrue())
+			first, _ := seen(w, "b2", id).Decided()
+			w.PowerOff("b1")
+			Expect(w.RollBack("b1", before)).To(BeTrue())
+			w.Heal()
+			w.Isolate("b2")
+			w.ExecutorWith("e3", 1, nil, "b3")
+			w.Restart("b1")
+			w.RunUntil(time.Minute, func() bool { j, ok := w.Job("b3", id); return ok && j.State().Terminal() })
+			second, _ := seen(w, "b3", id).Decided()
+			Expect(second.Same(first)).To(BeFalse())
+			Expect(told(w, "b3", id).GetFinal()).To(BeFalse())
+			w.Heal()
+			w.Run(20 * time.Second)
+			same(w, id, "b1", "b2", "b3")
+			Expect(told(w, "b3", id).GetFinal()).To(BeTrue())
+			stands, _ := seen(w, "b3", id).Decided()
+			Expect(stands.Same(first)).To(BeTrue())
+		})
+	})
+
 	It("is not asked for while an attempt is under way, whoever began it", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")
