@@ -117,6 +117,7 @@ var _ = Describe("A hand-over", Label("JOB-13"), func() {
 			w.ExecutorWith("e3", 1, nil, "b3")
 			w.Restart("b1")
 			w.RunUntil(time.Minute, func() bool { j, ok := w.Job("b3", id); return ok && j.State().Terminal() })
+			w.Run(2 * time.Second) // b1 has it on its disk too
 			second, _ := seen(w, "b3", id).Decided()
 			Expect(second.Same(first)).To(BeFalse())
 			Expect(told(w, "b3", id).GetFinal()).To(BeFalse())
