@@ -262,14 +262,26 @@ func (b *Broker) open(ctx actor.Context) {
 
 // begin starts a journal that owns nothing that an earlier one owned.
 func (b *Broker) begin(ctx actor.Context, first bool) {
-	b.journal, b.first, b.mac = b.randomName(), first, mac{b.random(32)}
+	b.rename(first)
 	b.replica = ledger.New(b.journal, b.Incarnation)
+	b.introduce(ctx)
+}
+
+// rename gives this broker a journal of its own that nobody has heard of.
+func (b *Broker) rename(first bool) {
+	b.journal, b.first, b.mac = b.randomName(), first, mac{b.random(32)}
 	b.saveMeta(metaJournal, []byte(b.journal))
 	b.saveMeta(metaKey, b.mac.key)
+	isFirst := []byte{}
 	if first {
-		b.saveMeta(metaFirst, []byte{1})
+		isFirst = []byte{1}
 	}
-	b.putBroker(ctx, roster.Broker{Journal: b.journal, Node: b.ID, First: first, Rev: 1, Proven: b.Incarnation}) // a new disk has lost nothing
+	b.saveMeta(metaFirst, isFirst)
+}
+
+// introduce writes down that there is a broker of this journal, which is new and so has lost nothing.
+func (b *Broker) introduce(ctx actor.Context) {
+	b.putBroker(ctx, roster.Broker{Journal: b.journal, Node: b.ID, First: b.first, Rev: 1, Proven: b.Incarnation})
 	b.membersChanged(ctx)
 }
 

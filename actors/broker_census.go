@@ -60,10 +60,13 @@ func (b *Broker) notThisOne(journal string) error {
 
 // giveUp writes the record, and this broker's fence with it.
 func (b *Broker) giveUp(ctx actor.Context, journal, by, reason string) {
-	f := roster.Forget{Journal: journal, By: by, Reason: reason, At: b.hybrid()}
+	b.forgotten(ctx, b.putForget(ctx, journal, by, reason))
+}
+
+func (b *Broker) putForget(ctx actor.Context, journal, by, reason string) roster.Forget {
 	b.note("forgotten", "", journal)
-	rec := b.put(ctx, ledger.Urgent, forgetKey(journal), forgetState{f})
-	b.forgotten(ctx, rec.State.(forgetState).Forget)
+	f := roster.Forget{Journal: journal, By: by, Reason: reason, At: b.hybrid()}
+	return b.put(ctx, ledger.Urgent, forgetKey(journal), forgetState{f}).State.(forgetState).Forget
 }
 
 // forgotten acts on a record that gives a broker up: a fence around it, or if it is this one a new journal.
@@ -205,45 +208,22 @@ func (b *Broker) inherit(ctx actor.Context) {
 // fenced says whether this broker takes nothing from a journal and confirms nothing to it.
 func (b *Broker) fenced(journal string) bool { return b.census.Forgotten(journal) }
 
-// rebirth goes on as a new broker: under a new journal, with nothing of what only the old one wrote but the jobs it had taken. The rest comes from
-// the peers.
+// rebirth goes on as a new broker, under a new journal. All that its disk holds stays, for it may be the only copy of what it confirmed to others:
+// it is now what this broker knows of the old one, and counts as far as that still can (decision 14). What the others have forgotten meanwhile
+// they tell it to drop.
 func (b *Broker) rebirth(ctx actor.Context, why string) {
-	old, kept := b.journal, b.unshared()
+	old := b.journal
 	b.note("reborn", "", why)
 	b.abandon(ctx)
-	if b.durable() {
-		b.disk.batch = Batch{Anew: true}
-	}
-	b.begin(ctx, false)
-	b.giveUp(ctx, old, b.ID, why)
+	b.rename(false)
+	b.replica.Rename(b.journal, b.Incarnation)
+	b.replica.SetBehind(true)
+	b.saveMeta(metaBehind, []byte{1})
+	b.putForget(ctx, old, b.ID, why)
+	b.resume(ctx)
+	b.introduce(ctx)
 	b.writeSelf(ctx)
-	for _, j := range kept {
-		b.adoptOrphaned(ctx, j)
-	}
 	ctx.Send(b.sync, &reborn{})
-}
-
-// unshared returns the jobs made under this journal that no other broker was ever told of.
-func (b *Broker) unshared() []job.Job {
-	var kept []job.Job
-	for _, rec := range sortedRecords(b.replica, ledger.Job) {
-		j := rec.State.(jobState).Job
-		if rec.Created.Journal == b.journal && !b.toldTo(rec.Created) && !j.Ended {
-			kept = append(kept, j)
-		}
-	}
-	return kept
-}
-
-// adoptOrphaned goes on under the new journal with a job that only the old one knew. What was decided stands, for nobody else could decide; what was
-// not is taken over, as if by another broker.
-func (b *Broker) adoptOrphaned(ctx actor.Context, j job.Job) {
-	if v, _ := j.Decided(); v != nil {
-		b.commit(ctx, j)
-		return
-	}
-	b.commit(ctx, job.New(j.ID, j.Spec, job.Ownership{T: 1, Journal: b.journal}, j.First, b.ID, b.hybrid()))
-	b.taken(ctx, j.ID)
 }
 
 // abandon lets go of everything that the old journal stood for.

@@ -46,16 +46,6 @@ func (b *Broker) confirmed(d ledger.Dot) bool {
 	return false
 }
 
-// toldTo says whether any other broker ever had a write.
-func (b *Broker) toldTo(d ledger.Dot) bool {
-	for _, v := range b.holders.holds {
-		if v.Covers(d) {
-			return true
-		}
-	}
-	return false
-}
-
 // whenHeld calls done as soon as another broker holds a write on disk, or with false when until has come. Dots of an origin come in order.
 func (b *Broker) whenHeld(d ledger.Dot, until time.Time, done func(confirmed bool)) {
 	if b.confirmed(d) {

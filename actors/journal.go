@@ -30,7 +30,6 @@ type Batch struct {
 	Records []SavedRecord
 	Vector  []byte            // ledger.Vector; empty: unchanged
 	Meta    map[string][]byte // what else the broker must know after a start
-	Anew    bool              // whatever was written before is gone: a new journal begins
 }
 
 // SavedRecord is the canonical encoding of a record; none means that the record is forgotten.
@@ -47,14 +46,11 @@ type Saved struct {
 }
 
 func (b *Batch) empty() bool {
-	return len(b.Records) == 0 && len(b.Vector) == 0 && len(b.Meta) == 0 && !b.Anew
+	return len(b.Records) == 0 && len(b.Vector) == 0 && len(b.Meta) == 0
 }
 
 // add puts what o says behind what b says.
 func (b *Batch) add(o Batch) {
-	if o.Anew {
-		*b = Batch{Anew: true}
-	}
 	b.Records = append(b.Records, o.Records...)
 	if len(o.Vector) > 0 {
 		b.Vector = o.Vector

@@ -242,7 +242,7 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 		was, _ = ledger.DecodeVector(f.node.Disk.durable.vector)
 	}
 	s.last[f.node] = v
-	if !f.batch.Anew && !v.CoversAll(was) {
+	if !v.CoversAll(was) {
 		return fmt.Sprintf("the vector of %s goes back", f.node.Name)
 	}
 	return s.claims(c, f, was, v)

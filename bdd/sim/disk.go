@@ -49,9 +49,6 @@ func (s store) clone(at time.Duration) store {
 }
 
 func (s *store) apply(b Batch) {
-	if b.Anew {
-		*s = emptyStore()
-	}
 	for _, r := range b.Records {
 		if r.Bytes == nil {
 			delete(s.records, r.Key)
@@ -186,7 +183,6 @@ func (d *Disk) record(id job.ID) SavedRecord {
 func (d *Disk) has(k ledger.Key) bool {
 	has := d.holds(k)
 	for _, x := range d.pending {
-		has = has && !x.batch.Anew
 		for _, r := range x.batch.Records {
 			if r.Key == k {
 				has = r.Bytes != nil

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -182,9 +181,6 @@ func (l *life) noted(n actors.Note) {
 	case "reborn":
 		l.node.disturbed = l.node.w.now
 		l.node.births++
-		if strings.Contains(n.Text, "given up") {
-			l.node.w.chronicle.losses++ // it was alive: what it alone held is gone as with a disk
-		}
 	case "superseded":
 		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d", l.node.Name, l.node.births)]++
 	}
