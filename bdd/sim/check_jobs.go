@@ -64,7 +64,7 @@ func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 	if len(live) == 0 || j.State() != job.StateRunning { // another owner may know better than the authority's last word
 
 		if waiting == "" {
-			return fmt.Sprintf("job %s is %s at %s, and does not say what it waits for", j.ID, j.State(), at.Name)
+			return fmt.Sprintf("job %s is %s at %s, and does not say what it waits for; its owners say %s", j.ID, j.State(), at.Name, owners(j))
 		}
 		return ""
 	}

@@ -123,10 +123,11 @@ func (t *turn) followOthers() (ended string) {
 	return ended
 }
 
-// knowsBetter says that owner's version b of an attempt is newer than a: the executor was last its broker's to watch. Who named the attempt
-// is believed under the same lease; what others, who adopted it, say under that is a guess, unless they have its result.
+// knowsBetter says that owner's version b of an attempt is newer than a: the executor was last its broker's to watch. The broker that named the
+// attempt is believed under the same lease, whatever it owns the job as by now; what others, who adopted it, say under that is a guess, unless
+// they have its result.
 func knowsBetter(owner Ownership, b, a Attempt) bool {
-	return b.State.delivered() || b.Lease > a.Lease || (b.Lease == a.Lease && b.Name.Owner == owner)
+	return b.State.delivered() || b.Lease > a.Lease || (b.Lease == a.Lease && b.Name.Owner.Journal == owner.Journal)
 }
 
 // weighDowns counts anew which executors went down under the job, now that other owners' reports and reprieves came in.

@@ -57,6 +57,26 @@ func finishedBy(self Ownership, j Job, executor string, r *Result) Job {
 var acting = Merged{Acting: true, At: at(40)}
 
 var _ = Describe("Taking over a job", Label("JOB-6"), func() {
+	It("believes of an attempt who named it, whatever that broker owns the job as by now", func() {
+		j, _ := takenOver(newJob(), "j2", "b2")
+		j, effects := as(taker2, j, placedOn("e1"))
+		begun := effects[0].(Deploy).Attempt
+		h2 := Ownership{H: 1, Journal: "j2"}
+		j, _ = as(us, j, HandedOver{Heir: h2, Node: "b2", At: at(3)})
+		j, _, ok := j.Begin("j2", "b2", will{})
+		Expect(ok).To(BeTrue())
+		j, _ = as(h2, j, acting)
+		h3 := Ownership{H: 2, Journal: "j3"}
+		adopted := j
+		j, _ = as(h2, j, Declined{Attempt: begun.Name, Reason: "gone", At: at(41)})
+		Expect(j.tenure(taker2).Live()).NotTo(BeEmpty(), "it does not act as the taker any more")
+		j, _ = as(h2, j, HandedOver{Heir: h3, Node: "b3", At: at(42)})
+		j, _, _ = j.Begin("j3", "b3", will{})
+		j.tenure(h3).Attempts = adopted.tenure(h2).Attempts // what it heard before
+		j, _ = as(h3, j, acting)
+		Expect(j.tenure(h3).Live()).To(BeEmpty())
+	})
+
 	It("adopts what runs and restarts nothing", func() {
 		running, _ := after(newJob(), placedOn("e1"))
 		j, o := takenOver(running, "j2", "b2")
