@@ -163,7 +163,7 @@ func checkS9(c *Chronicle, f fact) string {
 		if saw := c.oneVerdict(f.story, f.job, f.broker); saw != "" {
 			return saw
 		}
-		return f.onward()
+		return c.onward(f)
 	case wrote:
 		for _, j := range f.jobs {
 			if saw := c.oneVerdict(c.story(j.ID), j, f.node); saw != "" {
@@ -198,15 +198,16 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 }
 
 // onward says whether a broker takes back an end that it has told. Another end may come, but not none; only a job whose predecessors turn out
-// otherwise runs again.
-func (s shown) onward() string {
+// otherwise runs again, and one whose end was made by a broker that had forgotten, with its disk, to have handed the job on.
+func (c *Chronicle) onward(s shown) string {
 	who := s.client.Name + " by " + s.broker.Name
 	was := s.story.told[who]
 	now := told{winner(s.job) != nil && (len(s.job.Spec.After) == 0 || isFinal(s.message)), string(s.job.State()), s.job}
 	if was.job.ID != "" && string(was.job.Merge(s.job).Append(nil)) == string(was.job.Append(nil)) {
 		return "" // answers and news go different ways in a node: this is older, or the same again
 	}
-	if was.over && !now.over && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
+	_, by := was.job.Winner()
+	if was.over && !now.over && !c.rolledBack[by.Journal] && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
 		return fmt.Sprintf("%s was told that job %s is %s, and later that it is %s", who, s.story.id, was.what, now.what)
 	}
 	s.story.told[who] = now
