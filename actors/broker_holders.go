@@ -205,10 +205,11 @@ func (b *Broker) final(j job.Job) bool {
 // more, but what all others had of it by then can.
 func (b *Broker) stands(id job.ID, t job.Tenure) bool {
 	journal, life := t.Owner.Journal, t.Verdict.Life
-	if !b.census.Forgotten(journal) || t.Single {
-		return b.proven(journal, life)
+	proven := b.proven(journal, life)
+	if !b.census.Forgotten(journal) || (t.Single && proven) {
+		return proven
 	}
-	return b.fencedWith(journal, id, life) && (b.proven(journal, life) || b.census.Closed(journal, b.replica.Vector()))
+	return b.fencedWith(journal, id, life) && (proven || b.census.Closed(journal, b.replica.Vector()))
 }
 
 // fencedWith says whether what a broker, which is given up, decided in a life was known to somebody who fenced it: what came out later does not

@@ -27,7 +27,7 @@ func (c *Chronicle) certain(s *story) bool {
 	for _, a := range s.acks {
 		disks = min(disks, int(a.durability))
 	}
-	return c.losses-s.lost < disks
+	return c.missing()-s.lost < disks
 }
 
 // checkS3 remembers the first final end of every job that anybody was told.

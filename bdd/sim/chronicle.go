@@ -21,6 +21,7 @@ type Chronicle struct {
 	order      []*story // in the order of submission
 	results    map[run]bool
 	losses     int              // times that a disk lost something
+	outcasts   map[string]bool  // journals that were given up while their brokers lived
 	dropped    map[job.ID]*Node // jobs that were forgotten, and where last
 	seenLost   map[string]bool  // journals of which others hold what their disks lost when they were rolled back
 	rolledBack map[string]bool  // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
@@ -99,7 +100,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]*Node{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]*Node{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -152,7 +153,7 @@ func (c *Chronicle) restless(id job.ID) bool {
 func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
 	s := c.story(id)
 	if s.by == nil {
-		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.losses
+		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.missing()
 	}
 	s.specs = append(s.specs, anonymousHash(spec))
 }
@@ -262,6 +263,18 @@ func hasVerdict(j job.Job, o job.Ownership) bool {
 	t, _ := j.Tenure(o)
 	return t.Verdict != nil
 }
+
+// givenUp notes that a broker was written off by another. If it lives, the others decide without what only it knows.
+func (c *Chronicle) givenUp(journal string, by *Node) {
+	for _, n := range c.w.nodes {
+		if n.Disk != nil && n != by && c.w.Journal(n.Name) == journal {
+			c.outcasts[journal] = true
+		}
+	}
+}
+
+// missing counts the disks whose content the others could not rely on, since the beginning.
+func (c *Chronicle) missing() int { return c.losses + len(c.outcasts) }
 
 // harmed notes that a disk lost something that was durable.
 func (c *Chronicle) harmed(n *Node) {

@@ -181,6 +181,8 @@ func (l *life) noted(n actors.Note) {
 	case "reborn":
 		l.node.disturbed = l.node.w.now
 		l.node.births++
+	case "forgotten":
+		l.node.w.chronicle.givenUp(n.Text, l.node)
 	case "superseded":
 		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d", l.node.Name, l.node.births)]++
 	}
