@@ -189,7 +189,7 @@ func (b *Broker) final(j job.Job) bool {
 	}
 	own, _ := b.census.Broker(b.journal)
 	switch t, _ := j.Tenure(by); {
-	case v == nil:
+	case v == nil, j.Doubtful():
 		return false
 	case !b.durable():
 		return true

@@ -105,7 +105,11 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 	if !turn || !b.someEndedIn(common) {
 		return
 	}
-	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}})
+	h := ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}}
+	if len(members) < len(b.census.Members()) {
+		h.Alone = h.At
+	}
+	b.put(ctx, ledger.Urgent, ledger.HorizonKey, h)
 	b.applyHorizon(ctx)
 }
 
@@ -122,11 +126,18 @@ func (b *Broker) latestEnded(v ledger.Vector) int64 {
 
 // forgottenUpTo returns the time in Unix milliseconds up to which ids may name a job that was forgotten.
 func (b *Broker) forgottenUpTo() int64 {
+	if h, ok := b.horizonState(); ok {
+		return h.At.Wall
+	}
+	return -1
+}
+
+func (b *Broker) horizonState() (ledger.HorizonState, bool) {
 	rec, ok := b.replica.Get(ledger.HorizonKey)
 	if !ok {
-		return -1
+		return ledger.HorizonState{}, false
 	}
-	return rec.State.(ledger.HorizonState).At.Wall
+	return rec.State.(ledger.HorizonState), true
 }
 
 func (b *Broker) someEndedIn(v ledger.Vector) bool {

@@ -274,7 +274,13 @@ func (b *Broker) began(ctx actor.Context, next job.Job, owner job.Ownership) {
 	b.schedule(ctx) // into the slot that was held for it
 }
 
-func (b *Broker) wills() job.Wills { return b.census.Wills(b.replica.Vector()) }
+func (b *Broker) wills() job.Wills {
+	alone := int64(-1)
+	if h, ok := b.horizonState(); ok && h.Alone.Wall > 0 {
+		alone = h.Alone.Wall
+	}
+	return b.census.Wills(b.replica.Vector(), alone)
+}
 
 // mergedIn is applyMerged for the job as it is now.
 func (b *Broker) mergedIn(ctx actor.Context, id job.ID) {

@@ -145,6 +145,8 @@ func (b *Broker) waitingFor(j job.Job) string {
 	switch {
 	case v != nil && b.final(j):
 		return ""
+	case v != nil && j.Doubtful():
+		return "jobs of its time are forgotten, and it may have been one with another end: this one stays provisional"
 	case v != nil:
 		return "its end is not on a second disk yet"
 	case provisional != nil && owner.Journal != b.journal:

@@ -143,8 +143,8 @@ var _ = Describe("A record of the urgent lane", Label("SYNC-9"), func() {
 })
 
 var _ = Describe("Forgetting", Label("SYNC-8"), func() {
-	brief := func(length string) *job.Spec {
-		s := sim.Program(length)
+	brief := func(program ...string) *job.Spec {
+		s := sim.Program(program...)
 		s.Retention = 3 * time.Second
 		return s
 	}
@@ -186,6 +186,35 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 			w.RunUntil(30*time.Second, func() bool { return w.Rare["resurrection refused"] > 0 })
 			Expect(w.Rare["resurrection refused"]).To(Equal(1))
 			Expect(known(w, "b1", id)).To(BeFalse())
+		})
+	})
+
+	It("lets no end be final of a job that was taken a second time behind a partition that outlasted it", Label("JOB-7"), func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.Executor("e1", "b1")
+			c := w.Client("c1")
+			w.Isolate("b3")
+			w.Run(6 * time.Second)
+			id := c.NewID("b1")
+			again := c.Submission(id, brief("1s", "wild"))
+			c.Ask("b1", again)
+			w.Run(3 * time.Second)
+			Expect(told(w, "b1", id).GetFinal()).To(BeTrue())
+			one := w.Client("c3", "b3") // the same submission, of a client that heard no answer
+			one.Ask("b3", again)
+			Expect(known(w, "b3", id)).To(BeTrue())
+			w.Run(time.Minute)
+			Expect(known(w, "b1", id)).To(BeFalse())
+			w.Heal()
+			w.RunUntil(20*time.Second, func() bool { j, ok := w.Job("b1", id); return ok && j.State().Terminal() })
+			w.Run(time.Second)
+			for _, b := range []string{"b1", "b2", "b3"} {
+				m := told(w, b, id)
+				Expect(seen(w, b, id).State()).To(Equal(job.StateAccepted))
+				Expect(m.GetFinal()).To(BeFalse())
+				Expect(m.GetWaiting()).To(ContainSubstring("stays provisional"))
+			}
 		})
 	})
 

@@ -33,6 +33,15 @@ func jobOf(r SavedRecord) (job.Job, bool) {
 	return rec.State.(record).Job, true
 }
 
+// madeBy is the write that made a record.
+func madeBy(r SavedRecord) (ledger.Dot, bool) {
+	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
+		j, err := job.Decode(b)
+		return record{j}, err
+	})
+	return rec.Created, err == nil
+}
+
 // writesOf are the writes that a record says it holds.
 func writesOf(r SavedRecord) ledger.Vector {
 	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
@@ -100,8 +109,8 @@ func checkS6(c *Chronicle, f fact) string {
 	}
 	for _, v := range r.views {
 		for _, m := range v.jobs {
-			if j, err := job.Decode(m.GetRecord()); err == nil && c.dropped[j.ID] != nil {
-				return fmt.Sprintf("job %s was forgotten at %s and is known again at %s", j.ID, c.dropped[j.ID].Name, v.node.Name)
+			if j, err := job.Decode(m.GetRecord()); err == nil && len(c.dropped[j.ID]) > 0 && !c.twice[j.ID] {
+				return fmt.Sprintf("job %s was forgotten and is known again at %s", j.ID, v.node.Name)
 			}
 		}
 	}

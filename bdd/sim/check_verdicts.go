@@ -91,7 +91,7 @@ func checkS4(c *Chronicle, f fact) string {
 	switch {
 	case !before:
 		return ""
-	case was != now && !c.rolledBack[owner.Journal]:
+	case was != now && !c.rolledBack[owner.Journal] && !c.twice[s.id]:
 		return fmt.Sprintf("%v accepted %s of %s, and before %s of %s", owner, short(now.attempt), now.executor, short(was.attempt), was.executor)
 	}
 	c.w.Rare.add("an accepted result was sent again")
@@ -190,7 +190,7 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 		what := outcomeOf(t.Verdict)
 		was, ok := s.verdicts[t.Owner]
 		s.verdicts[t.Owner] = what
-		if ok && was != what && !c.rolledBack[t.Owner.Journal] {
+		if ok && was != what && !c.rolledBack[t.Owner.Journal] && !c.twice[s.id] {
 			return fmt.Sprintf("the owner %v of job %s decided %s, and before %s (seen at %s)", t.Owner, s.id, what, was, at.Name)
 		}
 	}
@@ -207,7 +207,7 @@ func (c *Chronicle) onward(s shown) string {
 		return "" // answers and news go different ways in a node: this is older, or the same again
 	}
 	_, by := was.job.Winner()
-	if was.over && !now.over && !c.rolledBack[by.Journal] && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
+	if was.over && !now.over && !c.rolledBack[by.Journal] && !c.twice[s.story.id] && s.broker.Disk.harmed == 0 && s.broker.life != nil && s.broker.life.started == 0 {
 		return fmt.Sprintf("%s was told that job %s is %s, and later that it is %s", who, s.story.id, was.what, now.what)
 	}
 	s.story.told[who] = now

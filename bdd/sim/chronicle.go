@@ -20,11 +20,12 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	losses     int              // times that a disk lost something
-	outcasts   map[string]bool  // journals that were given up while their brokers lived
-	dropped    map[job.ID]*Node // jobs that were forgotten, and where last
-	seenLost   map[string]bool  // journals of which others hold what their disks lost when they were rolled back
-	rolledBack map[string]bool  // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	losses     int                             // times that a disk lost something
+	outcasts   map[string]bool                 // journals that were given up while their brokers lived
+	dropped    map[job.ID]map[ledger.Dot]*Node // jobs that were forgotten, by the writes that made them, and where last
+	twice      map[job.ID]bool                 // jobs that came again after they were forgotten, taken a second time by a broker that had been away
+	seenLost   map[string]bool                 // journals of which others hold what their disks lost when they were rolled back
+	rolledBack map[string]bool                 // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -100,7 +101,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]*Node{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]map[ledger.Dot]*Node{}, twice: map[job.ID]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -235,15 +236,30 @@ func (c *Chronicle) runsOf(id job.ID) int { return c.story(id).runs }
 func (c *Chronicle) written(n *Node, b Batch) {
 	var jobs []job.Job
 	for _, r := range b.Records {
-		if r.Key.Kind == ledger.Job && r.Bytes == nil {
-			c.dropped[job.ID(r.Key.ID)] = n
-		}
+		c.follow(n, r)
 		if j, ok := jobOf(r); ok {
 			jobs = append(jobs, j)
 			c.marvel(n, j)
 		}
 	}
 	c.show(wrote{n, b, jobs})
+}
+
+// follow notes that a job is forgotten, or comes again. What comes by the write by which it was made before is the same record.
+func (c *Chronicle) follow(n *Node, r SavedRecord) {
+	id := job.ID(r.Key.ID)
+	switch made, ok := madeBy(r); {
+	case r.Key.Kind != ledger.Job:
+	case r.Bytes == nil:
+		if was, known := madeBy(n.Disk.latest(r.Key)); known {
+			if c.dropped[id] == nil {
+				c.dropped[id] = map[ledger.Dot]*Node{}
+			}
+			c.dropped[id][was] = n
+		}
+	case ok && len(c.dropped[id]) > 0 && c.dropped[id][made] == nil:
+		c.twice[id] = true
+	}
 }
 
 // unwrote forgets verdicts that a crash took back before they were durable: nobody was told of them.

@@ -179,6 +179,19 @@ func (d *Disk) record(id job.ID) SavedRecord {
 	return SavedRecord{Key: k, Bytes: d.durable.records[k]}
 }
 
+// latest is what was last written of a record, on its way to the disk or there.
+func (d *Disk) latest(k ledger.Key) SavedRecord {
+	last := SavedRecord{Key: k, Bytes: d.durable.records[k]}
+	for _, x := range d.pending {
+		for _, r := range x.batch.Records {
+			if r.Key == k && r.Bytes != nil {
+				last = r
+			}
+		}
+	}
+	return last
+}
+
 // has says whether the disk has a record, or will have it when everything written is durable.
 func (d *Disk) has(k ledger.Key) bool {
 	has := d.holds(k)

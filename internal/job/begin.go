@@ -17,6 +17,9 @@ type Wills interface {
 	Closed(journal string) bool
 	// Heirs returns the brokers that fenced a journal, the first one first, without those that are forgotten and closed themselves.
 	Heirs(journal string, id ID) []Heir
+	// MayHaveEnded says that jobs made when this one was have been forgotten without a broker that was away: if it comes now, from that one, it may
+	// be one of them, taken there a second time.
+	MayHaveEnded(id ID) bool
 }
 
 // Heir is a broker that can inherit from a forgotten one.
@@ -31,12 +34,13 @@ func SortHeirs(id ID, heirs []Heir) {
 // job's id named it and it had no part in the job so far, or it is the heir of the forgotten broker that has the authority. The record makes
 // the owner, not a message. Merged is then due, for what others have done meanwhile. There may be a second tenure to begin.
 func (j Job) Begin(journal, node string, w Wills) (Job, Ownership, bool) {
+	end, t := j.Authority()
+	doubtful := end == j.First && t == nil && w.MayHaveEnded(j.ID)
 	for _, o := range j.Owners() {
 		if o.Journal == journal && j.tenure(o) == nil {
-			return j.with(Tenure{Owner: o, Node: node}), o, true
+			return j.with(Tenure{Owner: o, Node: node, Doubtful: doubtful && o == end}), o, true
 		}
 	}
-	end, t := j.Authority()
 	if (t != nil && t.Verdict != nil) || end.Journal == journal || !w.Closed(end.Journal) {
 		return j, Ownership{}, false
 	}
@@ -47,7 +51,7 @@ func (j Job) Begin(journal, node string, w Wills) (Job, Ownership, bool) {
 	if j.tenure(o) != nil {
 		return j, Ownership{}, false // it had its turn in this place of the chain
 	}
-	return j.with(Tenure{Owner: o, Node: node, Inherited: end.Journal}), o, true
+	return j.with(Tenure{Owner: o, Node: node, Inherited: end.Journal, Doubtful: doubtful}), o, true
 }
 
 // TakeOver returns j taken over by the broker with that journal, which cannot reach any owner (JOB-6). Nothing is restarted: what runs is adopted.

@@ -148,7 +148,7 @@ func readName(r *canon.Reader) Name {
 func readTenure(r *canon.Reader) Tenure {
 	t := Tenure{Owner: readOwner(r), Node: r.String(), Rev: r.Uint64(), Inherited: r.String(), Spec: readSum(r)}
 	decided := false
-	readFlags(r, &t.Acked, &t.Single, &t.Backoff, &t.Quarantined, &t.Superseded, &decided)
+	readFlags(r, &t.Acked, &t.Single, &t.Backoff, &t.Quarantined, &t.Superseded, &decided, &t.Doubtful)
 	t.Waiting = r.String()
 	t.Attempts = canon.List(r, readAttempt)
 	t.Failures = r.Uint32()

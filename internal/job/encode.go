@@ -99,7 +99,7 @@ func appendTenure(b []byte, t Tenure) []byte {
 	b = canon.AppendUint(b, t.Rev)
 	b = canon.AppendString(b, t.Inherited)
 	b = binary.BigEndian.AppendUint64(b, t.Spec) // a hash: a varint would be longer
-	b = canon.AppendUint(b, flags(t.Acked, t.Single, t.Backoff, t.Quarantined, t.Superseded, t.Verdict != nil))
+	b = canon.AppendUint(b, flags(t.Acked, t.Single, t.Backoff, t.Quarantined, t.Superseded, t.Verdict != nil, t.Doubtful))
 	b = canon.AppendString(b, t.Waiting)
 	b = canon.AppendList(b, t.Attempts, appendAttempt)
 	b = canon.AppendUint(b, t.Failures)

@@ -63,6 +63,7 @@ type Tenure struct {
 	Spec        uint64 // the owner's spec, by Sum: only that of the authority counts
 	Acked       bool   // a client was told that its job is taken
 	Single      bool   // and that it is on one disk only; else FINAL takes two
+	Doubtful    bool   // the job may have had an end before, and have been forgotten: no end of it is FINAL any more
 	Waiting     string // why no attempt runs, for people; empty when one does
 	Attempts    []Attempt
 	Failures    uint32 // program failures so far: they use up Spec.Retries

@@ -165,7 +165,7 @@ func crowded() Job {
 	t.Rejected = []Rejection{{Attempt: attempt(2), Executor: "e2", Why: Outdated, At: at(6)}}
 	t.Verdict = &Verdict{Kind: Released, Heir: Ownership{H: 1, Journal: "j2"}, HeirNode: "b2", At: at(7), Life: 3}
 	j.Tenures = append(j.Tenures,
-		Tenure{Owner: Ownership{H: 1, Journal: "j3"}, Node: "b3", Inherited: "j1", Spec: j.Spec.Sum(), Quarantined: true},
+		Tenure{Owner: Ownership{H: 1, Journal: "j3"}, Node: "b3", Inherited: "j1", Spec: j.Spec.Sum(), Quarantined: true, Doubtful: true},
 		Tenure{Owner: taker2, Node: "b2", Spec: j.Spec.Sum(), Verdict: &Verdict{Kind: Accepted, Result: printing(2), Inputs: [][32]byte{{1}}, Adopted: us}})
 	return j
 }

@@ -14,6 +14,11 @@ func (j Job) Tenure(o Ownership) (Tenure, bool) {
 	return Tenure{}, false
 }
 
+// Doubtful says that the job may have had an end before that everybody has forgotten, so that no end of it can be final.
+func (j Job) Doubtful() bool {
+	return slices.ContainsFunc(j.Tenures, func(t Tenure) bool { return t.Doubtful })
+}
+
 // Last returns the tenure under which the broker with that journal knows the job: the one it handles it under, else the last it had.
 func (j Job) Last(journal string) (Ownership, bool) {
 	if o, ok := j.Mine(journal); ok {

@@ -12,10 +12,12 @@ var taker2 = Ownership{T: 1, Journal: "j2"}
 type will struct {
 	closed string
 	heirs  []Heir
+	ended  bool
 }
 
 func (w will) Closed(journal string) bool  { return journal == w.closed }
 func (w will) Heirs(_ string, _ ID) []Heir { return w.heirs }
+func (w will) MayHaveEnded(ID) bool        { return w.ended }
 
 func takenOver(j Job, journal, node string) (Job, Ownership) {
 	GinkgoHelper()

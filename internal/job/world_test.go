@@ -61,6 +61,9 @@ func (w *world) holder() *broker {
 	return b
 }
 
+// MayHaveEnded implements Wills: nothing is forgotten here.
+func (*broker) MayHaveEnded(ID) bool { return false }
+
 // Closed implements Wills: all others have fenced the forgotten one, and what they had of it is here.
 func (b *broker) Closed(journal string) bool {
 	if journal != b.forgotten {

@@ -225,7 +225,7 @@ func FuzzDecodeKnowledge(f *testing.F) {
 }
 
 func FuzzDecodeHorizon(f *testing.F) {
-	f.Add(HorizonState{upto(dot("a", 5)), at(3)}.Append(nil))
+	f.Add(HorizonState{Vector: upto(dot("a", 5)), At: at(3)}.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, err := DecodeHorizon(b); err == nil && !bytes.Equal(h.Append(nil), b) {
 			t.Fatalf("two encodings of one horizon")

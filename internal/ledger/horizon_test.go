@@ -18,7 +18,7 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 		exchange(a, away)
 		a.Put(Normal, key(1), ended(3), at(3))
 		exchange(a, b)
-		a.Put(Urgent, HorizonKey, HorizonState{a.Vector().Meet(b.Vector()), at(4)}, at(4))
+		a.Put(Urgent, HorizonKey, HorizonState{Vector: a.Vector().Meet(b.Vector()), At: at(4)}, at(4))
 		Expect(a.ApplyHorizon()).To(Equal([]Key{key(1)}))
 	})
 
@@ -90,9 +90,9 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 	})
 
 	It("never goes back", func() {
-		a.Put(Urgent, HorizonKey, HorizonState{upto(dot("a", 1)), at(1)}, at(9))
+		a.Put(Urgent, HorizonKey, HorizonState{Vector: upto(dot("a", 1)), At: at(1)}, at(9))
 		h, err := DecodeHorizon(mustGet(a, HorizonKey).State.Append(nil))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(h).To(Equal(HorizonState{upto(dot("a", 3)), at(4)}))
+		Expect(h).To(Equal(HorizonState{Vector: upto(dot("a", 3)), At: at(4)}))
 	})
 })

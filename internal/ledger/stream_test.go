@@ -81,7 +81,7 @@ var _ = Describe("A stream", Label("SYNC-3"), func() {
 		}
 		plan := a.Missing(b.Seen())
 		take(b, plan, 100, 2)
-		a.Put(Urgent, HorizonKey, HorizonState{a.Vector(), at(20)}, at(20))
+		a.Put(Urgent, HorizonKey, HorizonState{Vector: a.Vector(), At: at(20)}, at(20))
 		Expect(a.ApplyHorizon()).To(HaveLen(10))
 		a.Put(Normal, key(11), wrote(2), at(21))
 		take(b, plan, everything, everything)

@@ -153,7 +153,7 @@ var _ = Describe("A replica", func() {
 		for i := range 100_000 {
 			a.Put(Normal, key(i%10), history{ended: i > 99_980}, at(i))
 		}
-		a.Put(Urgent, HorizonKey, HorizonState{a.Vector(), at(200_000)}, at(200_000))
+		a.Put(Urgent, HorizonKey, HorizonState{Vector: a.Vector(), At: at(200_000)}, at(200_000))
 		Expect(a.ApplyHorizon()).To(HaveLen(10))
 		Expect(len(a.lines[0].log.entries)).To(BeNumerically("<", 2*minClear))
 		Expect(cap(a.lines[0].log.entries)).To(BeNumerically("<", 8*minClear))

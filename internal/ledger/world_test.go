@@ -226,7 +226,7 @@ func (w *world) moveHorizon(i int) {
 		return // not heard for long itself
 	}
 	w.clocks[i]++
-	r.Put(Urgent, HorizonKey, HorizonState{v, at(w.clocks[i])}, at(w.clocks[i]))
+	r.Put(Urgent, HorizonKey, HorizonState{Vector: v, At: at(w.clocks[i])}, at(w.clocks[i]))
 }
 
 // forget applies the horizon at a replica.
