@@ -144,7 +144,7 @@ func (c *Chronicle) differ(v, o *view) string {
 
 // newS7 remembers the last vector that each broker wrote, and which jobs were made by somebody who knew those that they follow.
 func newS7() func(*Chronicle, fact) string {
-	s := s7{map[*Node]ledger.Vector{}, map[job.ID]bool{}, map[ledger.Origin][]birth{}}
+	s := s7{map[*Node]ledger.Vector{}, map[ledger.Dot]bool{}, map[ledger.Origin][]birth{}}
 	return func(c *Chronicle, f fact) string {
 		switch f := f.(type) {
 		case harm:
@@ -195,7 +195,7 @@ func (c *Chronicle) lostOf(n *Node) bool {
 
 type s7 struct {
 	last   map[*Node]ledger.Vector
-	whole  map[job.ID]bool
+	whole  map[ledger.Dot]bool // by the write that made a job: whether its maker had those that it follows
 	births map[ledger.Origin][]birth
 }
 
@@ -259,15 +259,16 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.
 func (s s7) named(c *Chronicle, f wrote) string {
-	for _, j := range f.jobs {
-		key := ledger.Key{Kind: ledger.Job, ID: string(j.ID)}
-		if len(j.Spec.After) == 0 || f.node.Disk.has(key) || f.node.Disk.harmed > 0 {
+	for _, r := range f.batch.Records {
+		j, isJob := jobOf(r)
+		if !isJob || len(j.Spec.After) == 0 || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
 			continue
 		}
 		missing := f.lacks(c, j.Spec.After)
-		whole, seen := s.whole[j.ID]
+		made, _ := madeBy(r)
+		whole, seen := s.whole[made]
 		if !seen {
-			s.whole[j.ID] = missing == ""
+			s.whole[made] = missing == ""
 		}
 		if whole && missing != "" {
 			return fmt.Sprintf("%s has job %s and not job %s, which it follows", f.node.Name, j.ID, missing)

@@ -9,6 +9,7 @@ import (
 	"github.com/oklog/ulid/v2"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -67,7 +68,7 @@ func (c *Client) receive(to string, broker *Node, message any) {
 	}
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, to, m})
 	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
-		c.session = s.GetSession()
+		c.session = seenBoth(c.session, s.GetSession())
 	}
 	if answer, ok := c.open[to]; ok {
 		answer(m)
@@ -82,6 +83,24 @@ func (c *Client) ask(broker *Node, m proto.Message, then func(any)) (forget func
 	p := &parcel{kind: userKind, target: messages.GatewayActor, sender: name, message: m}
 	c.node.post(p, broker.ID)
 	return func() { delete(c.open, name) }
+}
+
+// seenBoth is the session of a client that has seen what two say.
+func seenBoth(a, b []byte) []byte {
+	var x, y messages.Session
+	if proto.Unmarshal(a, &x) != nil || proto.Unmarshal(b, &y) != nil {
+		panic("sim: a broker gave a session that cannot be read")
+	}
+	v, errV := ledger.DecodeVector(x.GetVector())
+	w, errW := ledger.DecodeVector(y.GetVector())
+	if errV != nil && len(a) > 0 || errW != nil {
+		panic("sim: a broker gave a session that cannot be read")
+	}
+	both, err := proto.MarshalOptions{Deterministic: true}.Marshal(&messages.Session{Vector: v.Merge(w).Append(nil), Wall: max(x.GetWall(), y.GetWall())})
+	if err != nil {
+		panic(err.Error())
+	}
+	return both
 }
 
 // connected says whether the client has a connection to a broker.
