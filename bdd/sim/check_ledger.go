@@ -59,7 +59,8 @@ func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
 	default:
 	case acked:
-		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 {
+		forgotten := len(c.dropped[f.story.id]) > 0 // just now, elsewhere: it has ended for good, and this broker still says so
+		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 && !forgotten {
 			return fmt.Sprintf("%s acknowledged job %s with durability %d, and it is on %d disks", f.ack.broker.Name, f.story.id, f.ack.durability, n)
 		}
 	case harm, atRest:
