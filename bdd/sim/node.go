@@ -184,7 +184,7 @@ func (l *life) noted(n actors.Note) {
 	case "forgotten":
 		l.node.w.chronicle.givenUp(n.Text, l.node)
 	case "superseded":
-		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d", l.node.Name, l.node.births)]++
+		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d %d", l.node.Name, l.node.births, l.node.Disk.harmed)]++ // what a disk lost, its broker cannot know
 	}
 	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
 }

@@ -159,9 +159,12 @@ func (s *schedule) strikeAtWork(end func(*Node)) {
 	})
 }
 
-// struckAtWork waits for a moment at which a write is under way.
+// struckAtWork waits for a moment at which a write is under way, but not beyond the end of all faults.
 func (s *schedule) struckAtWork(n *Node, until time.Duration, strike func()) {
-	if len(n.Disk.pending) > 0 || s.w.now >= min(until, s.until) {
+	switch {
+	case s.w.now >= s.until:
+		return
+	case len(n.Disk.pending) > 0 || s.w.now >= until:
 		strike()
 		return
 	}
