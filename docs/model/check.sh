@@ -126,9 +126,9 @@ if claim fence "a fence covers what is held above the vector, and closes though 
 	breaks fence ONLY_THE_VECTOR
 	breaks fence GREATEST_DOT QUIET
 fi
-if claim rollback "no two FINAL verdicts when the owner's disk goes back and the first peer it meets shows it"; then
+if claim rollback "no two FINAL verdicts when the owner's disk goes back"; then
 	holds full rollback
-	for rule in GOES_ON KEEPS_TENURES UNNOTICED; do
+	for rule in NEWEST_COUNTS UNPROVEN HALF_PROVEN NOT_CLOSED; do
 		breaks rollback $rule
 	done
 fi
