@@ -91,7 +91,7 @@ func (c Campaign) populate(w *World) {
 	}
 }
 
-// Go runs all seeds and returns what they showed. Progress gets a line now and then, if it is there.
+// Go runs all seeds and returns what they showed. Progress, if it is there, gets a line now and then, and each violation at once.
 func (c Campaign) Go(progress io.Writer) *Report {
 	report := newReport(c)
 	seeds := make(chan uint64)
@@ -115,10 +115,19 @@ func (c Campaign) Go(progress io.Writer) *Report {
 	}()
 	for o := range outcomes {
 		report.add(o)
-		if progress != nil && report.Seeds%500 == 0 {
-			_, _ = fmt.Fprintf(progress, "%d of %d seeds, %d violations\n", report.Seeds, c.Seeds, len(report.Violations))
+		for _, v := range o.Violations {
+			tellProgress(progress, "%v", v)
+		}
+		if report.Seeds%500 == 0 {
+			tellProgress(progress, "%d of %d seeds, %d violations", report.Seeds, c.Seeds, len(report.Violations))
 		}
 	}
 	report.finish()
 	return report
+}
+
+func tellProgress(to io.Writer, format string, args ...any) {
+	if to != nil {
+		_, _ = fmt.Fprintf(to, format+"\n", args...)
+	}
 }
