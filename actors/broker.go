@@ -2,6 +2,7 @@ package actors
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"time"
@@ -119,6 +120,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			linked:    map[string]bool{},
 			asked:     map[job.ID]time.Time{},
 			offers:    map[job.ID]time.Time{},
+			horizon:   newHorizon(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
 		}
 	}, actor.WithSupervisor(&childFailed{n.Log})), nil
@@ -253,6 +255,9 @@ func (b *Broker) open(ctx actor.Context) {
 		panic(err.Error())
 	}
 	b.replica.SetBehind(len(meta[metaBehind]) > 0)
+	if made, n := binary.Varint(meta[metaDropped]); n > 0 {
+		b.horizon.dropped = made
+	}
 	if t := meta[metaTime]; len(t) > 0 {
 		b.Clock.Witness(vclock.Unpack(canon.NewReader(t).Uint64()))
 	}

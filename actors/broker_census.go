@@ -239,7 +239,7 @@ func (b *Broker) abandon(ctx actor.Context) {
 	heard := b.owners.heard
 	b.owners, b.holders, b.inputs = newOwners(), newHolders(), inputs{}
 	b.owners.heard = heard
-	b.census, b.horizon = roster.Census{}, horizon{}
+	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped}
 	b.queue = placement.NewQueue()
 	b.retention = newRetention(b.Now())
 	b.crew.clear()

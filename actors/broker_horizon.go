@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"encoding/binary"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -20,7 +21,11 @@ type horizon struct {
 	last   time.Time          // when this broker last said what it holds
 	silent map[string]silence // by journal: what a broker last said, and since when it says nothing new
 	passed ledger.Vector      // the horizon up to which lives that are over were dropped from the clock
+	// dropped is when the youngest id was made of the jobs that this broker has forgotten, in Unix milliseconds.
+	dropped int64
 }
+
+func newHorizon() horizon { return horizon{dropped: -1} }
 
 type silence struct {
 	rev   uint64
@@ -105,11 +110,7 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 	if !turn || !b.someEndedIn(common) {
 		return
 	}
-	h := ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}}
-	if len(members) < len(b.census.Members()) {
-		h.Alone = h.At
-	}
-	b.put(ctx, ledger.Urgent, ledger.HorizonKey, h)
+	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}})
 	b.applyHorizon(ctx)
 }
 
@@ -124,20 +125,14 @@ func (b *Broker) latestEnded(v ledger.Vector) int64 {
 	return latest
 }
 
-// forgottenUpTo returns the time in Unix milliseconds up to which ids may name a job that was forgotten.
+// forgottenUpTo returns the time in Unix milliseconds up to which ids may name a job that was forgotten, as the horizon says, or as was seen here
+// when others told this broker first.
 func (b *Broker) forgottenUpTo() int64 {
-	if h, ok := b.horizonState(); ok {
-		return h.At.Wall
+	upto := b.horizon.dropped
+	if rec, ok := b.replica.Get(ledger.HorizonKey); ok {
+		upto = max(upto, rec.State.(ledger.HorizonState).At.Wall)
 	}
-	return -1
-}
-
-func (b *Broker) horizonState() (ledger.HorizonState, bool) {
-	rec, ok := b.replica.Get(ledger.HorizonKey)
-	if !ok {
-		return ledger.HorizonState{}, false
-	}
-	return rec.State.(ledger.HorizonState), true
+	return upto
 }
 
 func (b *Broker) someEndedIn(v ledger.Vector) bool {
@@ -187,6 +182,10 @@ func (b *Broker) dropped(key ledger.Key) {
 		return
 	}
 	id := job.ID(key.ID)
+	if made := min(id.Time(), b.hybrid().Wall); made > b.horizon.dropped {
+		b.horizon.dropped = made
+		b.saveMeta(metaDropped, binary.AppendVarint(nil, made))
+	}
 	b.owners.drop(id)
 	b.queue.Remove(key.ID)
 	b.disarmQueued(id)

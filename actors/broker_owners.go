@@ -259,10 +259,14 @@ func (b *Broker) beginTenure(ctx actor.Context, j job.Job) {
 
 func (b *Broker) began(ctx actor.Context, next job.Job, owner job.Ownership) {
 	j := next
-	if t, _ := next.Tenure(owner); t.Inherited != "" {
+	t, _ := next.Tenure(owner)
+	if t.Inherited != "" {
 		b.note("heir began", j.ID, "of "+t.Inherited)
 	} else {
 		b.note("tenure began", j.ID, owner.String())
+	}
+	if t.Doubtful {
+		b.note("an end that can not be final", j.ID, "jobs of its time are forgotten")
 	}
 	delete(b.offers, j.ID)
 	b.crew.unreserve(j.ID)
@@ -274,13 +278,7 @@ func (b *Broker) began(ctx actor.Context, next job.Job, owner job.Ownership) {
 	b.schedule(ctx) // into the slot that was held for it
 }
 
-func (b *Broker) wills() job.Wills {
-	alone := int64(-1)
-	if h, ok := b.horizonState(); ok && h.Alone.Wall > 0 {
-		alone = h.Alone.Wall
-	}
-	return b.census.Wills(b.replica.Vector(), alone)
-}
+func (b *Broker) wills() job.Wills { return b.census.Wills(b.replica.Vector(), b.forgottenUpTo()) }
 
 // mergedIn is applyMerged for the job as it is now.
 func (b *Broker) mergedIn(ctx actor.Context, id job.ID) {

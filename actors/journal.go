@@ -148,6 +148,7 @@ const (
 	metaKey     = "key"     // of the MAC of attempts
 	metaBehind  = "behind"  // others forgot while it was away
 	metaHorizon = "horizon" // up to where this broker has forgotten
+	metaDropped = "dropped" // when the youngest id was made of the jobs that it has forgotten
 	metaTime    = "time"    // a hybrid time that all it wrote is before
 )
 

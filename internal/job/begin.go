@@ -17,8 +17,8 @@ type Wills interface {
 	Closed(journal string) bool
 	// Heirs returns the brokers that fenced a journal, the first one first, without those that are forgotten and closed themselves.
 	Heirs(journal string, id ID) []Heir
-	// MayHaveEnded says that jobs made when this one was have been forgotten without a broker that was away: if it comes now, from that one, it may
-	// be one of them, taken there a second time.
+	// MayHaveEnded says that jobs made when this one was, or later, have been forgotten: if it comes only now, it may be one of them, taken a second
+	// time by a broker that did not know yet.
 	MayHaveEnded(id ID) bool
 }
 

@@ -15,7 +15,6 @@ var HorizonKey = Key{Horizon, "horizon"}
 type HorizonState struct {
 	Vector Vector        // the Meet of what every broker that counts knows durably
 	At     vclock.Hybrid // the latest time that what it forgot was said to be made
-	Alone  vclock.Hybrid // the same of what it forgot without a broker that was away: that may hold more of it than anybody knew
 }
 
 // Merge implements State.
@@ -25,21 +24,18 @@ func (h HorizonState) Merge(o State) State {
 	if p.At.Compare(h.At) > 0 {
 		h.At = p.At
 	}
-	if p.Alone.Compare(h.Alone) > 0 {
-		h.Alone = p.Alone
-	}
 	return h
 }
 
 // Append implements State.
 func (h HorizonState) Append(b []byte) []byte {
-	return h.Vector.Append(canon.AppendUint(canon.AppendUint(b, h.At.Pack()), h.Alone.Pack()))
+	return h.Vector.Append(canon.AppendUint(b, h.At.Pack()))
 }
 
 // DecodeHorizon returns the state whose canonical encoding is b.
 func DecodeHorizon(b []byte) (HorizonState, error) {
 	r := canon.NewReader(b)
-	h := HorizonState{At: vclock.Unpack(r.Uint64()), Alone: vclock.Unpack(r.Uint64()), Vector: Vector{canon.List(r, readDot)}}
+	h := HorizonState{At: vclock.Unpack(r.Uint64()), Vector: Vector{canon.List(r, readDot)}}
 	if err := r.Err(); err != nil {
 		return HorizonState{}, err
 	}

@@ -146,18 +146,18 @@ func (c *Census) Fenced(journal string, writes ledger.Vector) bool {
 	return false
 }
 
-// Wills returns what the census says of inheritance, for a reader who holds have, and to whom the horizon says that jobs made up to alone, in Unix
-// milliseconds, were forgotten without a broker that was away.
-func (c *Census) Wills(have ledger.Vector, alone int64) job.Wills { return wills{c, have, alone} }
+// Wills returns what the census says of inheritance, for a reader who holds have, and knows that jobs made up to a time, in Unix milliseconds, have
+// been forgotten.
+func (c *Census) Wills(have ledger.Vector, forgotten int64) job.Wills { return wills{c, have, forgotten} }
 
 type wills struct {
 	*Census
-	have  ledger.Vector
-	alone int64
+	have      ledger.Vector
+	forgotten int64
 }
 
 // MayHaveEnded implements job.Wills.
-func (w wills) MayHaveEnded(id job.ID) bool { return id.Time() <= w.alone }
+func (w wills) MayHaveEnded(id job.ID) bool { return id.Time() <= w.forgotten }
 
 // Closed implements job.Wills.
 func (w wills) Closed(journal string) bool { return w.Census.Closed(journal, w.have) }
