@@ -265,8 +265,8 @@ func (s s7) named(c *Chronicle, f wrote) string {
 		if !isJob || len(j.Spec.After) == 0 || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
 			continue
 		}
-		missing := f.lacks(c, j.Spec.After)
 		made, _ := madeBy(r)
+		missing := f.lacks(c, made, j.Spec.After)
 		whole, seen := s.whole[made]
 		if !seen {
 			s.whole[made] = missing == ""
@@ -278,10 +278,13 @@ func (s s7) named(c *Chronicle, f wrote) string {
 	return ""
 }
 
-// lacks names a job that is neither on the disk nor in the batch, and may not be forgotten yet.
-func (f wrote) lacks(c *Chronicle, after []job.Dependency) job.ID {
+// lacks names a job that is neither on the disk nor in the batch before the write made, and may not be forgotten yet.
+func (f wrote) lacks(c *Chronicle, made ledger.Dot, after []job.Dependency) job.ID {
 	for _, d := range after {
-		here := slices.ContainsFunc(f.jobs, func(j job.Job) bool { return j.ID == d.Job })
+		here := slices.ContainsFunc(f.batch.Records, func(r SavedRecord) bool {
+			first, ok := madeBy(r)
+			return ok && r.Key.ID == string(d.Job) && (first.Origin != made.Origin || first.Seq < made.Seq)
+		})
 		if !here && !c.forgettable(d.Job) && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(d.Job)}) {
 			return d.Job
 		}
