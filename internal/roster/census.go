@@ -148,7 +148,9 @@ func (c *Census) Fenced(journal string, writes ledger.Vector) bool {
 
 // Wills returns what the census says of inheritance, for a reader who holds have, and knows that jobs made up to a time, in Unix milliseconds, have
 // been forgotten.
-func (c *Census) Wills(have ledger.Vector, forgotten int64) job.Wills { return wills{c, have, forgotten} }
+func (c *Census) Wills(have ledger.Vector, forgotten int64) job.Wills {
+	return wills{c, have, forgotten}
+}
 
 type wills struct {
 	*Census
