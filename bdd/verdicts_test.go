@@ -63,6 +63,50 @@ var _ = Describe("The end of a job", Label("JOB-7"), func() {
 		})
 	})
 
+	It("is told not to stand once more by a broker whose disk has lost that it told so, and not again", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.Executor("e1", "b1")
+			w.Executor("e2", "b2")
+			c := w.Client("c1")
+			apart := func(cuts ...[2]string) {
+				w.Heal()
+				for _, pair := range append(cuts, [2]string{"e1", "b2"}, [2]string{"e2", "b1"}) {
+					w.Cut(pair[0], pair[1])
+				}
+			}
+			apart([2]string{"b1", "b2"}, [2]string{"b1", "b3"}, [2]string{"b2", "b3"})
+			w.Run(10 * time.Second)
+			ask := c.Submission(c.NewID("b1"), sim.Program("1s", "wild"))
+			id := job.ID(ask.GetJob())
+			c.Ask("b1", ask)
+			c.Ask("b2", ask)
+			w.Run(5 * time.Second)
+			w.Remember("b2")
+			before, old := w.Now(), w.Journal("b2")
+			apart([2]string{"b1", "b2"}, [2]string{"b2", "b3"}) // b3 hears of the decision
+			w.Run(5 * time.Second)
+			apart([2]string{"b1", "b3"}, [2]string{"b2", "b3"}) // and not of what b2 does about it
+			w.Run(5 * time.Second)
+			Expect(w.Rare["superseded"]).To(Equal(1))
+
+			w.PowerOff("b2")
+			Expect(w.RollBack("b2", before)).To(BeTrue())
+			apart([2]string{"b1", "b2"}, [2]string{"b1", "b3"})
+			w.Start("b2")
+			w.Run(5 * time.Second)
+			Expect(w.Journal("b2")).To(Equal(old), "it cannot know what it has lost")
+			Expect(w.Rare["superseded"]).To(Equal(2))
+
+			apart()
+			w.Run(20 * time.Second)
+			Expect(w.Journal("b2")).NotTo(Equal(old))
+			Expect(w.Rare["superseded"]).To(Equal(2))
+			same(w, id, "b1", "b2", "b3")
+			Expect(w.Rest()).To(BeEmpty())
+		})
+	})
+
 	// A client that watches at a broker which only stands by is told the final end as if it had never been told another.
 	It("is no conflict when the digests are equal", func() {
 		halves([]string{"10s"}, func(w *sim.World, one, two *sim.Client, id job.ID) {

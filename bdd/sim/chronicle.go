@@ -60,7 +60,7 @@ type story struct {
 	accepted   map[job.Ownership]run // the result that each owner called accepted
 	verdicts   map[job.Ownership]string
 	told       map[string]told // client and broker → what was told last
-	superseded map[string]int  // broker and journal → how often it told that its provisional end does not stand
+	superseded map[string]int  // broker and journal → how often it told that its provisional end does not stand, as far as its disk can know
 	rare       map[string]bool // what its record has shown
 }
 
@@ -271,6 +271,18 @@ func (c *Chronicle) unwrote(n *Node, b Batch) {
 			if saved, _ := jobOf(n.Disk.record(j.ID)); t.Owner.Journal == journal && !hasVerdict(saved, t.Owner) {
 				delete(c.story(j.ID).verdicts, t.Owner)
 			}
+		}
+	}
+}
+
+// unsaid forgets that a broker told that its ends do not stand where its disk, put back to an earlier time, does not know that any more. Until a
+// peer shows the broker what it has lost it owes that to its clients, and may tell it once more (decision 14).
+func (c *Chronicle) unsaid(n *Node) {
+	journal := c.w.Journal(n.Name)
+	for _, s := range c.order {
+		saved, _ := jobOf(n.Disk.record(s.id))
+		if !slices.ContainsFunc(saved.Tenures, func(t job.Tenure) bool { return t.Owner.Journal == journal && t.Superseded }) {
+			delete(s.superseded, n.voice())
 		}
 	}
 }

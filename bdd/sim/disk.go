@@ -166,6 +166,7 @@ func (d *Disk) rollBack(to time.Duration) bool {
 				c, journal := d.node.w.chronicle, string(s.meta["journal"])
 				c.rolledBack[journal] = true
 				c.seenLost[journal] = c.lostOf(d.node)
+				c.unsaid(d.node)
 			}
 			return differs
 		}

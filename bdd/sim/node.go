@@ -184,10 +184,13 @@ func (l *life) noted(n actors.Note) {
 	case "forgotten":
 		l.node.w.chronicle.givenUp(n.Text, l.node)
 	case "superseded":
-		l.node.w.chronicle.story(n.Job).superseded[fmt.Sprintf("%s %d %d", l.node.Name, l.node.births, l.node.Disk.harmed)]++ // what a disk lost, its broker cannot know
+		l.node.w.chronicle.story(n.Job).superseded[l.node.voice()]++
 	}
 	l.node.w.tell(l.node.Name, "%s %s %s", n.Kind, n.Job, n.Text)
 }
+
+// voice is a broker in one of its journals, as those know it whom it tells something.
+func (n *Node) voice() string { return fmt.Sprintf("%s %d", n.Name, n.births) }
 
 // randomness makes a node's names and keys a function of the seed.
 type randomness struct{ from *rand.Rand }

@@ -159,7 +159,7 @@ func (s *schedule) strikeAtWork(end func(*Node)) {
 	})
 }
 
-// struckAtWork waits for a moment at which a write is under way, but not beyond the end of all faults.
+// struckAtWork waits for a moment at which a write is under way. When faults are over it spares the broker, which nobody would start again.
 func (s *schedule) struckAtWork(n *Node, until time.Duration, strike func()) {
 	switch {
 	case s.w.now >= s.until:
