@@ -59,7 +59,9 @@ func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
 	default:
 	case acked:
-		forgotten := len(c.dropped[f.story.id]) > 0 // just now, elsewhere: it has ended for good, and this broker still says so
+		// What has ended is kept by nobody once everybody knows so (SYNC-8): a broker that has yet to hear that others let go of it says what it
+		// was told of their disks. A job that has not ended is let go by nobody.
+		forgotten := c.spent[f.story.id] && len(c.dropped[f.story.id]) > 0
 		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 && !forgotten {
 			return fmt.Sprintf("%s acknowledged job %s with durability %d, and it is on %d disks", f.ack.broker.Name, f.story.id, f.ack.durability, n)
 		}

@@ -52,3 +52,55 @@ var _ = Describe("The check that a job comes after those that it follows", Label
 		Expect(w.Violations()).To(ConsistOf(And(HaveField("Check", "S7"), HaveField("Saw", ContainSubstring("which it follows")))))
 	})
 })
+
+var _ = Describe("The check that an acknowledged job is on as many disks as was said", Label("JOB-1", "SYNC-8"), func() {
+	var (
+		w *sim.World
+		c *sim.Client
+	)
+	BeforeEach(func() {
+		w = sim.New(1, sim.Quiet(), sim.With(func(s *sim.Settings) { s.Honest = true }))
+		DeferCleanup(w.Close)
+		w.Broker("b1")
+		w.Broker("b2")
+		w.Executor("e1", "b1")
+		c = w.Client("c1")
+		w.Run(4 * time.Second) // each counts as a second disk
+	})
+	saved := func(broker string, id job.ID) bool {
+		_, ok := w.Saved(broker, id)
+		return ok
+	}
+	again := func(broker string, id job.ID, spec *job.Spec) {
+		GinkgoHelper()
+		answer := c.Ask(broker, c.Submission(id, spec))
+		Expect(answer).To(HaveField("Durability", BeEquivalentTo(2)), "%v", answer)
+	}
+
+	It("lets a broker acknowledge again what has ended and others have just forgotten", func() {
+		spec := sim.Program("1s")
+		spec.Retention = time.Second
+		id := c.Submit("b1", spec)
+		w.Run(time.Second)
+		Expect(saved("b1", id) && saved("b2", id)).To(BeTrue())
+		Expect(w.RunUntil(time.Minute, func() bool { return !saved("b1", id) || !saved("b2", id) })).To(BeTrue())
+		w.Cut("b1", "b2")
+		last := "b1"
+		if saved("b2", id) {
+			last = "b2"
+		}
+		Expect(saved(last, id)).To(BeTrue())
+		again(last, id, spec)
+		Expect(w.Violations()).To(BeEmpty())
+	})
+
+	It("does not let a disk drop what has not ended", func() {
+		spec := sim.Program("1h")
+		id := c.Submit("b1", spec)
+		w.Run(time.Second)
+		w.Node("b2").Disk.Write(sim.Batch{Records: []sim.SavedRecord{{Key: ledger.Key{Kind: ledger.Job, ID: string(id)}}}}, func(error) {})
+		Expect(w.RunUntil(time.Second, func() bool { return !saved("b2", id) })).To(BeTrue())
+		again("b1", id, spec)
+		Expect(w.Violations()).To(ConsistOf(And(HaveField("Check", "S1"), HaveField("Saw", ContainSubstring("it is on 1 disks")))))
+	})
+})
