@@ -62,7 +62,6 @@ func checkL1(c *Chronicle, f fact) string {
 func (c *Chronicle) stuck(at *Node, j job.Job, waiting string) string {
 	live := j.Current().Live()
 	if len(live) == 0 || j.State() != job.StateRunning { // another owner may know better than the authority's last word
-
 		if waiting == "" {
 			return fmt.Sprintf("job %s is %s at %s, and does not say what it waits for; its owners say %s", j.ID, j.State(), at.Name, owners(j))
 		}

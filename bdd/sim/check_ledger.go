@@ -18,40 +18,31 @@ type record struct{ job.Job }
 // Merge implements ledger.State. Nothing is merged here.
 func (r record) Merge(ledger.State) ledger.State { return r }
 
-// jobOf reads a job from what a broker wrote, if it is one.
-func jobOf(r SavedRecord) (job.Job, bool) {
+// recordOf decodes the record of a job from what a broker wrote, if it is one.
+func recordOf(r SavedRecord) (ledger.Record, bool) {
 	if r.Key.Kind != ledger.Job || r.Bytes == nil {
-		return job.Job{}, false
+		return ledger.Record{}, false
 	}
 	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
 		j, err := job.Decode(b)
 		return record{j}, err
 	})
-	if err != nil {
+	return rec, err == nil
+}
+
+// jobOf reads a job from what a broker wrote, if it is one.
+func jobOf(r SavedRecord) (job.Job, bool) {
+	rec, ok := recordOf(r)
+	if !ok {
 		return job.Job{}, false
 	}
 	return rec.State.(record).Job, true
 }
 
-// madeBy is the write that made a record.
+// madeBy is the write that made the record of a job.
 func madeBy(r SavedRecord) (ledger.Dot, bool) {
-	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
-		j, err := job.Decode(b)
-		return record{j}, err
-	})
-	return rec.Created, err == nil
-}
-
-// writesOf are the writes that a record says it holds.
-func writesOf(r SavedRecord) ledger.Vector {
-	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
-		j, err := job.Decode(b)
-		return record{j}, err
-	})
-	if err != nil {
-		return ledger.Vector{}
-	}
-	return rec.Writes
+	rec, ok := recordOf(r)
+	return rec.Created, ok
 }
 
 // checkS1 looks for acknowledged jobs on the disks, whenever one lost something, and at rest.
@@ -233,10 +224,11 @@ func (s s7) claims(c *Chronicle, f wrote, was, is ledger.Vector) string {
 func (s s7) bear(c *Chronicle, f wrote) {
 	journal := c.w.Journal(f.node.Name)
 	for _, r := range f.batch.Records {
-		if r.Key.Kind != ledger.Job || r.Bytes == nil || f.node.Disk.has(r.Key) {
+		rec, ok := recordOf(r)
+		if !ok || f.node.Disk.has(r.Key) {
 			continue
 		}
-		for _, d := range writesOf(r).Of(journal).Dots() {
+		for _, d := range rec.Writes.Of(journal).Dots() {
 			if all := s.births[d.Origin]; len(all) == 0 || all[len(all)-1].seq < d.Seq {
 				s.births[d.Origin] = append(all, birth{d.Seq, job.ID(r.Key.ID)})
 			}
@@ -263,11 +255,14 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.
 func (s s7) named(c *Chronicle, f wrote) string {
 	for _, r := range f.batch.Records {
-		j, isJob := jobOf(r)
-		if !isJob || len(j.Spec.After) == 0 || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
+		rec, ok := recordOf(r)
+		if !ok || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
 			continue
 		}
-		made, _ := madeBy(r)
+		j, made := rec.State.(record).Job, rec.Created
+		if len(j.Spec.After) == 0 {
+			continue
+		}
 		missing := f.lacks(c, made, j.Spec.After)
 		whole, seen := s.whole[made]
 		if !seen {

@@ -20,13 +20,13 @@ type Chronicle struct {
 	stories    map[job.ID]*story
 	order      []*story // in the order of submission
 	results    map[run]bool
-	losses     int                             // times that a disk lost something
-	outcasts   map[string]bool                 // journals that were given up while their brokers lived
-	dropped    map[job.ID]map[ledger.Dot]*Node // jobs that were forgotten, by the writes that made them, and where last
-	spent      map[job.ID]bool                 // jobs of which a broker wrote down that they need not be kept any longer
-	twice      map[job.ID]bool                 // jobs that came again after they were forgotten, taken a second time by a broker that had been away
-	seenLost   map[string]bool                 // journals of which others hold what their disks lost when they were rolled back
-	rolledBack map[string]bool                 // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	losses     int                            // times that a disk lost something
+	outcasts   map[string]bool                // journals that were given up while their brokers lived
+	dropped    map[job.ID]map[ledger.Dot]bool // jobs that were forgotten, by the writes that made them
+	spent      map[job.ID]bool                // jobs of which a broker wrote down that they need not be kept any longer
+	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
+	seenLost   map[string]bool                // journals of which others hold what their disks lost when they were rolled back
+	rolledBack map[string]bool                // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -102,7 +102,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]map[ledger.Dot]*Node{}, spent: map[job.ID]bool{}, twice: map[job.ID]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, twice: map[job.ID]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -255,11 +255,11 @@ func (c *Chronicle) follow(n *Node, r SavedRecord) {
 	case r.Bytes == nil:
 		if was, known := madeBy(n.Disk.latest(r.Key)); known {
 			if c.dropped[id] == nil {
-				c.dropped[id] = map[ledger.Dot]*Node{}
+				c.dropped[id] = map[ledger.Dot]bool{}
 			}
-			c.dropped[id][was] = n
+			c.dropped[id][was] = true
 		}
-	case ok && len(c.dropped[id]) > 0 && c.dropped[id][made] == nil:
+	case ok && len(c.dropped[id]) > 0 && !c.dropped[id][made]:
 		c.twice[id] = true
 	}
 }
