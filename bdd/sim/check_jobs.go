@@ -135,10 +135,20 @@ func (c *Chronicle) due(s *story) bool {
 	if c.losses >= c.w.brokers() {
 		return false // nobody may be left who can inherit
 	}
-	if p := parse(s.spec.Args); p.kill || s.spec.Quorum > 1 && p.wild {
-		return false // it takes its executors down until somebody ends that, or never agrees
+	if s.troubled() {
+		return false
 	}
 	return slices.ContainsFunc(c.w.nodes, func(n *Node) bool { return n.life != nil && n.bench != nil && n.bench.can(s.spec) })
+}
+
+// troubled says whether a job goes from executor to executor for longer than a run may take: it takes them down until somebody ends that, or
+// they never agree.
+func (s *story) troubled() bool {
+	if s.spec == nil {
+		return false
+	}
+	p := parse(s.spec.Args)
+	return p.kill || s.spec.Quorum > 1 && p.wild
 }
 
 // can says whether an executor meets a job's constraints.

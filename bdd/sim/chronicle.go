@@ -140,13 +140,13 @@ func (c *Chronicle) story(id job.ID) *story {
 	return s
 }
 
-// restless says whether a job never comes to rest: it takes its executors down each time that it is let go on, or follows one that does.
+// restless says whether a job may be on its way to another executor at any time, or follows one that is.
 func (c *Chronicle) restless(id job.ID) bool {
 	s, ok := c.stories[id]
 	if !ok || s.spec == nil {
 		return false
 	}
-	return parse(s.spec.Args).kill || slices.ContainsFunc(s.spec.After, func(d job.Dependency) bool { return c.restless(d.Job) })
+	return s.troubled() || slices.ContainsFunc(s.spec.After, func(d job.Dependency) bool { return c.restless(d.Job) })
 }
 
 // What the parts of a world tell the chronicle.
