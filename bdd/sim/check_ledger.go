@@ -50,10 +50,7 @@ func checkS1(c *Chronicle, f fact) string {
 	switch f := f.(type) {
 	default:
 	case acked:
-		// What has ended is kept by nobody once everybody knows so (SYNC-8): a broker that has yet to hear that others let go of it says what it
-		// was told of their disks. A job that has not ended is let go by nobody.
-		forgotten := c.spent[f.story.id] && len(c.dropped[f.story.id]) > 0
-		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 && !forgotten {
+		if n := c.disksWith(f.story.id); n < int(f.ack.durability) && c.losses == 0 && !c.letGo(f.story.id) {
 			return fmt.Sprintf("%s acknowledged job %s with durability %d, and it is on %d disks", f.ack.broker.Name, f.story.id, f.ack.durability, n)
 		}
 	case harm, atRest:
@@ -65,6 +62,11 @@ func checkS1(c *Chronicle, f fact) string {
 	}
 	return ""
 }
+
+// letGo says whether brokers forget a job. What has ended is kept by nobody once everybody knows so (SYNC-8): a broker that has yet to hear that
+// others let go of it, or whose answers waited for its disk meanwhile, says what it knew of their disks. A job that has not ended is let go by
+// nobody.
+func (c *Chronicle) letGo(id job.ID) bool { return c.spent[id] && len(c.dropped[id]) > 0 }
 
 // promised says whether a job must still be there: fewer disks lost something since than it was written to, and its retention is not over.
 func (c *Chronicle) promised(s *story) bool {

@@ -62,7 +62,7 @@ func (c *Chronicle) onDisks(s shown, what string) string {
 			on++
 		}
 	}
-	if on < need && c.losses == 0 {
+	if on < need && c.losses == 0 && !c.letGo(s.story.id) {
 		return fmt.Sprintf("%s calls the end of job %s final, which %d disks hold of %d", s.broker.Name, s.story.id, on, need)
 	}
 	return ""
