@@ -166,16 +166,16 @@ func (c *Chronicle) goneBack() string {
 		if n.Disk == nil || !n.responds() {
 			continue
 		}
-		if journal := c.w.Journal(n.Name); c.seenLost[journal] {
+		if journal := c.w.Journal(n.Name); len(c.seenLost[journal]) > 1 { // one alone may lose that too
 			return fmt.Sprintf("the disk of %s lost what others hold of its journal, and it goes on with that", n.Name)
 		}
 	}
 	return ""
 }
 
-// lostOf says whether two other disks hold more of a broker's journal than its own, which was rolled back. One alone may lose that too.
-func (c *Chronicle) lostOf(n *Node) bool {
-	witnesses := 0
+// witnesses are the brokers whose disks hold more of a broker's journal than its own, which was rolled back.
+func (c *Chronicle) witnesses(n *Node) []*Node {
+	var all []*Node
 	own, _ := ledger.DecodeVector(n.Disk.durable.vector)
 	for _, o := range c.w.nodes {
 		if o.Disk == nil || o == n {
@@ -183,10 +183,17 @@ func (c *Chronicle) lostOf(n *Node) bool {
 		}
 		v, _ := ledger.DecodeVector(o.Disk.durable.vector)
 		if !own.CoversAll(v.Of(c.w.Journal(n.Name))) {
-			witnesses++
+			all = append(all, o)
 		}
 	}
-	return witnesses > 1
+	return all
+}
+
+// losesSight notes that a disk lost something: its broker is nobody's witness any more.
+func (c *Chronicle) losesSight(n *Node) {
+	for journal, saw := range c.seenLost {
+		c.seenLost[journal] = slices.DeleteFunc(saw, func(o *Node) bool { return o == n })
+	}
 }
 
 type s7 struct {

@@ -25,7 +25,7 @@ type Chronicle struct {
 	dropped    map[job.ID]map[ledger.Dot]bool // jobs that were forgotten, by the writes that made them
 	spent      map[job.ID]bool                // jobs of which a broker wrote down that they need not be kept any longer
 	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
-	seenLost   map[string]bool                // journals of which others hold what their disks lost when they were rolled back
+	seenLost   map[string][]*Node             // by journal, the brokers whose disks hold what its own lost when it was rolled back
 	rolledBack map[string]bool                // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
@@ -102,7 +102,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string]bool{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, twice: map[job.ID]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, twice: map[job.ID]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)

@@ -153,6 +153,7 @@ func (d *Disk) Remember() {
 func (d *Disk) lose() {
 	d.durable, d.old = emptyStore(), nil
 	d.harmed++
+	d.node.w.chronicle.losesSight(d.node)
 }
 
 // rollBack puts back the state that the disk had at that time, or before, and says whether there is one that differs.
@@ -165,7 +166,8 @@ func (d *Disk) rollBack(to time.Duration) bool {
 				d.harmed++
 				c, journal := d.node.w.chronicle, string(s.meta["journal"])
 				c.rolledBack[journal] = true
-				c.seenLost[journal] = c.lostOf(d.node)
+				c.losesSight(d.node)
+				c.seenLost[journal] = c.witnesses(d.node)
 				c.unsaid(d.node)
 			}
 			return differs
