@@ -125,11 +125,11 @@ func (c *Chronicle) due(s *story) bool {
 	if len(s.acks) == 0 || s.spec == nil {
 		return false
 	}
-	runs := time.Duration(1)
+	runs := time.Duration(1 + s.spec.Retries)
 	if s.spec.Quorum > 1 { // a broker with one executor has it try as often as it may before it gives up
 		runs = 5 * time.Duration(s.spec.Quorum)
 	}
-	if c.w.now < s.acks[0].at+10*time.Second+runs*parse(s.spec.Args).length {
+	if c.w.now < max(s.acks[0].at, s.freed)+10*time.Second+runs*parse(s.spec.Args).length {
 		return false
 	}
 	if c.losses >= c.w.brokers() {

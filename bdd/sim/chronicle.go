@@ -54,6 +54,7 @@ type story struct {
 	submitted  time.Duration
 	lost       int // disks that had lost something by then
 	acks       []ack
+	freed      time.Duration      // when somebody last let it out of quarantine
 	runs       int                // programs begun
 	attempts   map[job.Name]*Node // to which executor
 	deployed   []*deployment

@@ -193,6 +193,7 @@ func (u *customer) look() {
 	var m proto.Message = &messages.JobRequest{Job: string(u.id), Session: u.c.session, Watch: u.rng.Float64() < 0.5}
 	if reprieve := messageNamed("ReprieveJob", map[string]string{"job": string(u.id)}); u.quarantined && reprieve != nil && !u.c.w.silent() {
 		u.c.w.Rare.add("a quarantined job was let go on")
+		u.c.w.chronicle.story(u.id).freed = u.c.w.now
 		m = reprieve
 	}
 	if able.Cancel && u.rng.Float64() < 0.03 && !u.c.w.silent() {
