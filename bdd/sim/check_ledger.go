@@ -18,21 +18,28 @@ type record struct{ job.Job }
 // Merge implements ledger.State. Nothing is merged here.
 func (r record) Merge(ledger.State) ledger.State { return r }
 
-// recordOf decodes the record of a job from what a broker wrote, if it is one.
-func recordOf(r SavedRecord) (ledger.Record, bool) {
+// recordOf reads the record of a job from what a broker wrote, if it is one. All brokers write the same bytes, so what they say is kept; nobody
+// changes it.
+func (c *Chronicle) recordOf(r SavedRecord) (ledger.Record, bool) {
 	if r.Key.Kind != ledger.Job || r.Bytes == nil {
 		return ledger.Record{}, false
+	}
+	if rec, ok := c.read[string(r.Bytes)]; ok {
+		return rec, true
 	}
 	rec, err := ledger.DecodeRecord(r.Bytes, func(_ ledger.Kind, b []byte) (ledger.State, error) {
 		j, err := job.Decode(b)
 		return record{j}, err
 	})
+	if err == nil {
+		c.read[string(r.Bytes)] = rec
+	}
 	return rec, err == nil
 }
 
 // jobOf reads a job from what a broker wrote, if it is one.
-func jobOf(r SavedRecord) (job.Job, bool) {
-	rec, ok := recordOf(r)
+func (c *Chronicle) jobOf(r SavedRecord) (job.Job, bool) {
+	rec, ok := c.recordOf(r)
 	if !ok {
 		return job.Job{}, false
 	}
@@ -40,8 +47,8 @@ func jobOf(r SavedRecord) (job.Job, bool) {
 }
 
 // madeBy is the write that made the record of a job.
-func madeBy(r SavedRecord) (ledger.Dot, bool) {
-	rec, ok := recordOf(r)
+func (c *Chronicle) madeBy(r SavedRecord) (ledger.Dot, bool) {
+	rec, ok := c.recordOf(r)
 	return rec.Created, ok
 }
 
@@ -233,7 +240,7 @@ func (s s7) claims(c *Chronicle, f wrote, was, is ledger.Vector) string {
 func (s s7) bear(c *Chronicle, f wrote) {
 	journal := c.w.Journal(f.node.Name)
 	for _, r := range f.batch.Records {
-		rec, ok := recordOf(r)
+		rec, ok := c.recordOf(r)
 		if !ok || f.node.Disk.has(r.Key) {
 			continue
 		}
@@ -264,7 +271,7 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.
 func (s s7) named(c *Chronicle, f wrote) string {
 	for _, r := range f.batch.Records {
-		rec, ok := recordOf(r)
+		rec, ok := c.recordOf(r)
 		if !ok || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
 			continue
 		}
@@ -288,7 +295,7 @@ func (s s7) named(c *Chronicle, f wrote) string {
 func (f wrote) lacks(c *Chronicle, made ledger.Dot, after []job.Dependency) job.ID {
 	for _, d := range after {
 		here := slices.ContainsFunc(f.batch.Records, func(r SavedRecord) bool {
-			first, ok := madeBy(r)
+			first, ok := c.madeBy(r)
 			return ok && r.Key.ID == string(d.Job) && (first.Origin != made.Origin || first.Seq < made.Seq)
 		})
 		if !here && !c.forgettable(d.Job) && !f.node.Disk.has(ledger.Key{Kind: ledger.Job, ID: string(d.Job)}) {

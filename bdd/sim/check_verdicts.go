@@ -58,7 +58,7 @@ func (c *Chronicle) onDisks(s shown, what string) string {
 		if n.Disk == nil {
 			continue
 		}
-		if j, ok := jobOf(n.Disk.record(s.story.id)); ok && outcomeOf(winner(j)) == what {
+		if j, ok := c.jobOf(n.Disk.record(s.story.id)); ok && outcomeOf(winner(j)) == what {
 			on++
 		}
 	}
@@ -104,7 +104,7 @@ func (c *Chronicle) unwritten(s *story, owner job.Ownership) bool {
 		if n.Disk == nil || c.w.Journal(n.Name) != owner.Journal {
 			continue
 		}
-		j, ok := jobOf(n.Disk.record(s.id))
+		j, ok := c.jobOf(n.Disk.record(s.id))
 		return ok && winner(j) == nil && !c.rolledBack[owner.Journal]
 	}
 	return false

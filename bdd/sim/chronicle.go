@@ -24,6 +24,7 @@ type Chronicle struct {
 	outcasts   map[string]bool                // journals that were given up while their brokers lived
 	dropped    map[job.ID]map[ledger.Dot]bool // jobs that were forgotten, by the writes that made them
 	spent      map[job.ID]bool                // jobs of which a broker wrote down that they need not be kept any longer
+	read       map[string]ledger.Record       // records of jobs that brokers wrote, by their bytes
 	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
 	seenLost   map[string][]*Node             // by journal, the brokers whose disks hold what its own lost when it was rolled back
 	rolledBack map[string]bool                // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
@@ -103,7 +104,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, twice: map[job.ID]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -239,7 +240,7 @@ func (c *Chronicle) written(n *Node, b Batch) {
 	var jobs []job.Job
 	for _, r := range b.Records {
 		c.follow(n, r)
-		if j, ok := jobOf(r); ok {
+		if j, ok := c.jobOf(r); ok {
 			jobs = append(jobs, j)
 			c.spent[j.ID] = c.spent[j.ID] || j.Ended
 			c.marvel(n, j)
@@ -251,10 +252,10 @@ func (c *Chronicle) written(n *Node, b Batch) {
 // follow notes that a job is forgotten, or comes again. What comes by the write by which it was made before is the same record.
 func (c *Chronicle) follow(n *Node, r SavedRecord) {
 	id := job.ID(r.Key.ID)
-	switch made, ok := madeBy(r); {
+	switch made, ok := c.madeBy(r); {
 	case r.Key.Kind != ledger.Job:
 	case r.Bytes == nil:
-		if was, known := madeBy(n.Disk.latest(r.Key)); known {
+		if was, known := c.madeBy(n.Disk.latest(r.Key)); known {
 			if c.dropped[id] == nil {
 				c.dropped[id] = map[ledger.Dot]bool{}
 			}
@@ -269,9 +270,9 @@ func (c *Chronicle) follow(n *Node, r SavedRecord) {
 func (c *Chronicle) unwrote(n *Node, b Batch) {
 	journal := c.w.Journal(n.Name)
 	for _, r := range b.Records {
-		j, _ := jobOf(r)
+		j, _ := c.jobOf(r)
 		for _, t := range j.Tenures {
-			if saved, _ := jobOf(n.Disk.record(j.ID)); t.Owner.Journal == journal && !hasVerdict(saved, t.Owner) {
+			if saved, _ := c.jobOf(n.Disk.record(j.ID)); t.Owner.Journal == journal && !hasVerdict(saved, t.Owner) {
 				delete(c.story(j.ID).verdicts, t.Owner)
 			}
 		}
@@ -283,7 +284,7 @@ func (c *Chronicle) unwrote(n *Node, b Batch) {
 func (c *Chronicle) unsaid(n *Node) {
 	journal := c.w.Journal(n.Name)
 	for _, s := range c.order {
-		saved, _ := jobOf(n.Disk.record(s.id))
+		saved, _ := c.jobOf(n.Disk.record(s.id))
 		if !slices.ContainsFunc(saved.Tenures, func(t job.Tenure) bool { return t.Owner.Journal == journal && t.Superseded }) {
 			delete(s.superseded, n.voice())
 		}

@@ -86,7 +86,7 @@ func (w *World) Clock(node string) vclock.Clock { return w.Node(node).life.clock
 // Saved is a job as the disk of a broker holds it for good, and whether it does.
 func (w *World) Saved(broker string, id job.ID) (job.Job, bool) {
 	key := ledger.Key{Kind: ledger.Job, ID: string(id)}
-	return jobOf(SavedRecord{Key: key, Bytes: w.Node(broker).Disk.durable.records[key]})
+	return w.chronicle.jobOf(SavedRecord{Key: key, Bytes: w.Node(broker).Disk.durable.records[key]})
 }
 
 // Remember keeps a copy of what a broker's disk holds now, for RollBack.
