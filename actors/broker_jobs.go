@@ -229,7 +229,7 @@ func (b *Broker) account(old, j job.Job) {
 	}
 	now, _ := j.Tenure(mine)
 	before, _ := old.Tenure(mine)
-	b.crew.account(now, b.naming())
+	b.crew.account(before, now, b.naming())
 	b.orphaned(now)
 	b.counts.redeployed += uint64(max(0, len(now.Attempts)-max(1, len(before.Attempts))))
 	b.counts.rejected += uint64(max(0, len(now.Rejected)-len(before.Rejected)))

@@ -115,18 +115,20 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	return c.members[executors[i].ID], nil
 }
 
-// account counts the attempts of a job that were just deployed from here, and frees the slots of those that ended. Life is this broker's incarnation.
-func (c *crew) account(t job.Tenure, life uint64) {
-	for _, a := range t.Attempts {
+// account counts the attempts of a job that were just deployed from here, and frees the slots of those that ended. Life is this broker's
+// incarnation. What was deployed before is in an executor's hands or not, whatever the record says: another owner may have answered for it.
+func (c *crew) account(before, now job.Tenure, life uint64) {
+	for _, a := range now.Attempts {
 		m, ok := c.members[a.Executor]
 		if !ok {
 			continue
 		}
 		_, known := m.inHand[a.Name]
-		switch own := a.Name.Owner == t.Owner && a.Name.Incarnation == life; {
+		own := a.Name.Owner == now.Owner && a.Name.Incarnation == life
+		switch {
 		case !a.State.Live():
 			delete(m.live, a.Name)
-		case own && !known: // it has just been deployed
+		case own && !known && !before.Lists(a.Name):
 			delete(m.reserved, a.Name.Job)
 			m.live[a.Name], m.inHand[a.Name] = true, inHand{signed: true}
 		}

@@ -244,6 +244,9 @@ func (t *Tenure) live() int {
 	return n
 }
 
+// Lists says whether the tenure has an attempt of that name, in whatever state.
+func (t Tenure) Lists(n Name) bool { return t.attempt(n) >= 0 }
+
 // attempt returns the index of the attempt of that name, -1 if it is not listed.
 func (t *Tenure) attempt(n Name) int {
 	return slices.IndexFunc(t.Attempts, func(a Attempt) bool { return a.Name == n })
