@@ -46,6 +46,7 @@ type Node struct {
 	links  *link.Links
 	blobs  *blobs
 	bench  *workbench.Bench
+	disk   *disk // nil: the node is no broker, or keeps its records in memory
 	roots  []*actor.PID
 	failed chan error
 	thrift func() // ends the giving back of memory
@@ -121,11 +122,19 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	if !n.cfg.HasRole(config.RoleBroker) {
 		return nil
 	}
-	broker, err := actors.NewBroker(about, actors.BrokerSettings{
+	settings := actors.BrokerSettings{
 		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
 		SyncInterval: n.cfg.Sync.Interval, BrokerTimeout: n.cfg.BrokerTimeout, ForgetEvery: forgetEvery, Keep: syncKeep,
 		MaxQueued: n.cfg.Queue.Jobs, First: true, Founder: len(n.cfg.Seeds) == 0,
-	})
+	}
+	if n.cfg.Identity != "" { // an identity of this process alone ends with it, and its records do too
+		var err error
+		if n.disk, err = openDisk(n.cfg, n.log); err != nil {
+			return err
+		}
+		settings.Journal, settings.First = n.disk, n.disk.first
+	}
+	broker, err := actors.NewBroker(about, settings)
 	if err != nil {
 		return err
 	}
@@ -260,6 +269,11 @@ func (n *Node) Close() {
 	}
 	if n.blobs != nil {
 		n.blobs.close()
+	}
+	if n.disk != nil {
+		if err := n.disk.journal.Close(); err != nil {
+			n.log.Error("journal did not close", "err", err)
+		}
 	}
 	if n.system != nil {
 		n.system.Shutdown()
