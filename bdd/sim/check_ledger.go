@@ -270,7 +270,7 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 
 // named looks whether a job comes to a disk only after those that it follows, if its maker had them.
 func (s s7) named(c *Chronicle, f wrote) string {
-	for _, r := range f.batch.Records {
+	for i, r := range f.batch.Records {
 		rec, ok := c.recordOf(r)
 		if !ok || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
 			continue
@@ -279,22 +279,21 @@ func (s s7) named(c *Chronicle, f wrote) string {
 		if len(j.Spec.After) == 0 {
 			continue
 		}
-		missing := f.lacks(c, made, j.Spec.After)
 		whole, seen := s.whole[made]
-		if !seen {
-			s.whole[made] = missing == ""
+		if !seen { // by its maker, who knew what it wrote before
+			s.whole[made] = f.lacks(c, f.batch.Records[:i], made, j.Spec.After) == ""
 		}
-		if whole && missing != "" {
+		if missing := f.lacks(c, f.batch.Records, made, j.Spec.After); whole && missing != "" {
 			return fmt.Sprintf("%s has job %s and not job %s, which it follows", f.node.Name, j.ID, missing)
 		}
 	}
 	return ""
 }
 
-// lacks names a job that is neither on the disk nor in the batch before the write made, and may not be forgotten yet.
-func (f wrote) lacks(c *Chronicle, made ledger.Dot, after []job.Dependency) job.ID {
+// lacks names a job that is neither on the disk nor among records from before the write made, and may not be forgotten yet.
+func (f wrote) lacks(c *Chronicle, records []SavedRecord, made ledger.Dot, after []job.Dependency) job.ID {
 	for _, d := range after {
-		here := slices.ContainsFunc(f.batch.Records, func(r SavedRecord) bool {
+		here := slices.ContainsFunc(records, func(r SavedRecord) bool {
 			first, ok := c.madeBy(r)
 			return ok && r.Key.ID == string(d.Job) && (first.Origin != made.Origin || first.Seq < made.Seq)
 		})
