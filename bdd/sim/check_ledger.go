@@ -272,18 +272,17 @@ func (s s7) forward(c *Chronicle, f wrote) string {
 func (s s7) named(c *Chronicle, f wrote) string {
 	for i, r := range f.batch.Records {
 		rec, ok := c.recordOf(r)
-		if !ok || f.node.Disk.has(r.Key) || f.node.Disk.harmed > 0 {
+		if !ok || f.node.Disk.has(r.Key) {
 			continue
 		}
 		j, made := rec.State.(record).Job, rec.Created
 		if len(j.Spec.After) == 0 {
 			continue
 		}
-		whole, seen := s.whole[made]
-		if !seen { // by its maker, who knew what it wrote before
+		if _, seen := s.whole[made]; !seen && made.Journal == c.w.Journal(f.node.Name) { // its maker knew what it wrote before
 			s.whole[made] = f.lacks(c, f.batch.Records[:i], made, j.Spec.After) == ""
 		}
-		if missing := f.lacks(c, f.batch.Records, made, j.Spec.After); whole && missing != "" {
+		if missing := f.lacks(c, f.batch.Records, made, j.Spec.After); s.whole[made] && missing != "" && f.node.Disk.harmed == 0 {
 			return fmt.Sprintf("%s has job %s and not job %s, which it follows", f.node.Name, j.ID, missing)
 		}
 	}
