@@ -53,7 +53,8 @@ type story struct {
 	specs      [][32]byte // as submitted, their submitter left out
 	spec       *job.Spec
 	submitted  time.Duration
-	lost       int // disks that had lost something by then
+	lost       int // brokers that had lost something or were given up by then
+	harmed     int // disks that had lost something by then
 	acks       []ack
 	freed      time.Duration      // when somebody last let it out of quarantine
 	runs       int                // programs begun
@@ -157,7 +158,7 @@ func (c *Chronicle) restless(id job.ID) bool {
 func (c *Chronicle) submits(client *Client, id job.ID, spec *job.Spec) {
 	s := c.story(id)
 	if s.by == nil {
-		s.by, s.spec, s.submitted, s.lost = client, spec, c.w.now, c.missing()
+		s.by, s.spec, s.submitted, s.lost, s.harmed = client, spec, c.w.now, c.missing(), c.losses
 	}
 	s.specs = append(s.specs, anonymousHash(spec))
 }
@@ -167,6 +168,12 @@ func anonymousHash(spec *job.Spec) [32]byte {
 	anonymous := *spec
 	anonymous.Submitter = ""
 	return anonymous.Hash()
+}
+
+// lossesAtAck returns how many disks had lost something when what an acknowledgement says was true: a copy may be gone by the time it leaves, and
+// its broker cannot know. A copy that nobody ever had is another matter.
+func (c *Chronicle) lossesAtAck(s *story, durability uint32) int {
+	return max(s.harmed, c.losses-max(0, int(durability)-c.disksWith(s.id)))
 }
 
 // sent notes a message that a node sends over a connection. What a broker tells counts from the moment that it leaves.
@@ -181,7 +188,7 @@ func (c *Chronicle) sent(from, to *Node, p *parcel) {
 		from.home = to
 	case *messages.JobSubmitted:
 		s := c.story(job.ID(m.GetJob()))
-		a := ack{c.w.now, from, m.GetDurability(), c.losses}
+		a := ack{c.w.now, from, m.GetDurability(), c.lossesAtAck(s, m.GetDurability())}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
 	case *messages.JobChanged:
