@@ -132,7 +132,7 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 		return
 	}
 	dot := b.dotOf(jobKey(id))
-	b.hold(func() {
+	b.holdOr(func() {
 		until := b.Now().Add(ackPatience)
 		if !b.anyBrokerInReach() {
 			until = b.Now()
@@ -152,7 +152,7 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 		if !b.anyBrokerInReach() {
 			b.expireHolders(b.Now().Add(1))
 		}
-	})
+	}, func() { ctx.Send(client, diskFull(id)) })
 }
 
 // alone says whether a client was told that the job is on this disk only.

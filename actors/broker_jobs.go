@@ -26,11 +26,12 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 	if refused == nil {
 		refused = b.tooOld(s.id)
 	}
-	if refused == nil {
-		refused = b.noRoom(s.id)
-	}
 	if refused != nil {
 		b.reply(ctx, refused)
+		return
+	}
+	if busy := b.noRoom(s.id); busy != nil { // it says nothing of the ledger, and so waits for no disk
+		ctx.Send(ctx.Sender(), busy)
 		return
 	}
 	owner := first
@@ -78,11 +79,18 @@ func (b *Broker) name() string {
 func (b *Broker) noRoom(id job.ID) *messages.Refused {
 	switch {
 	case b.disk.full:
-		return &messages.Refused{Code: messages.Refused_BUSY, Reason: "this broker's disk is full; what it took is safe, free some space or ask another broker", RetryAfterMs: 1000, Job: string(id)}
+		return diskFull(id)
 	case b.queue.Len() >= b.MaxQueued:
 		return &messages.Refused{Code: messages.Refused_BUSY, Reason: fmt.Sprintf("%d jobs already wait at this broker", b.MaxQueued), RetryAfterMs: 500, Job: string(id)}
 	}
 	return nil
+}
+
+func diskFull(id job.ID) *messages.Refused {
+	return &messages.Refused{
+		Code: messages.Refused_BUSY, Job: string(id), RetryAfterMs: milliseconds(fullPause),
+		Reason: "this broker's disk is full; what it took is safe, free some space or ask another broker",
+	}
 }
 
 // firstOwner returns where the authority over a job begins: at the journal that its id names. An id that names a node means its first journal, so

@@ -154,8 +154,9 @@ const (
 
 // heldBack is what must not leave before the writes up to at are on disk.
 type heldBack struct {
-	at uint64
-	do func()
+	at   uint64
+	do   func()
+	full func() // what whoever waits is told whenever the disk turns out to be full; nil: nothing
 }
 
 // disk is the broker's side of its journal: what is not written yet, and what waits for it.
@@ -211,15 +212,22 @@ func (b *Broker) flush(ctx actor.Context) {
 
 // hold does what depends on all that was written so far, once that is on disk: nothing leaves a broker before its fsync (SYNC-9). What is held
 // is done in order. What is told must be put together before: when it is let go, the ledger may hold later writes that are not on disk yet.
-func (b *Broker) hold(do func()) {
+func (b *Broker) hold(do func()) { b.holdOr(do, nil) }
+
+// holdOr is hold for somebody who is to hear it if the disk is full.
+func (b *Broker) holdOr(do, full func()) {
 	d := &b.disk
-	switch {
-	case d.pid == nil || (d.synced == d.written && d.clean()):
+	at := d.written
+	if !d.clean() {
+		at++
+	}
+	if d.pid == nil || d.synced == at {
 		do()
-	case d.clean():
-		d.waiting = append(d.waiting, heldBack{d.written, do})
-	default:
-		d.waiting = append(d.waiting, heldBack{d.written + 1, do})
+		return
+	}
+	d.waiting = append(d.waiting, heldBack{at, do, full})
+	if d.full && full != nil {
+		full()
 	}
 }
 
@@ -237,6 +245,11 @@ func (b *Broker) journaled(msg *journaled) {
 		b.log.Warn("disk", "full", d.full)
 	}
 	if msg.full {
+		for _, w := range d.waiting {
+			if w.full != nil {
+				w.full()
+			}
+		}
 		return
 	}
 	d.synced = msg.upto

@@ -64,6 +64,26 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 		})
 	})
 
+	It("to a broker whose disk is full is refused at once in a sentence, also the first one, and taken when there is room", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			c := w.Client("c1")
+			w.FullDisk("b1", true)
+			first, second := c.NewID("b1"), c.NewID("b1")
+			for _, id := range []job.ID{first, second, first} {
+				since := w.Now()
+				Expect(c.Ask("b1", c.Submission(id, sim.Program("1s")))).To(And(
+					HaveField("Code", messages.Refused_BUSY), HaveField("Reason", HavePrefix("this broker's disk is full;"))))
+				Expect(w.Now() - since).To(BeNumerically("<", 100*time.Millisecond))
+			}
+			w.FullDisk("b1", false)
+			w.Run(2 * time.Second)
+			for _, id := range []job.ID{first, second} {
+				Expect(submit(c, "b1", id, sim.Program("1s")).GetDurability()).To(BeEquivalentTo(1))
+			}
+		})
+	})
+
 	It("made twice, also at two brokers, is one job that runs once", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")

@@ -156,6 +156,9 @@ func (s *speaker) refused(ctx actor.Context, e *RefusedError) {
 		s.end(f.id, Change{}, e)
 		return
 	}
+	if was := f.waits.Swap(e); !f.taken && e.code != messages.Refused_STALE && (was == nil || was.Reason != e.Reason) {
+		s.log.Warn("job not taken yet, asked again", "job", f.id, "reason", e.Error())
+	}
 	s.retry(ctx, f.id, after)
 }
 

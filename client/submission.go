@@ -19,6 +19,7 @@ type Submission struct {
 	done     chan struct{}
 	changes  chan Change
 	ackLevel atomic.Uint32
+	waits    atomic.Pointer[RefusedError] // why brokers did not take it when last asked
 
 	// Written by the client's actor before it closes done.
 	last Change
@@ -174,6 +175,9 @@ func (c *Client) awaitAcknowledgement(ctx context.Context, s *Submission) error 
 		return nil
 	case <-ctx.Done():
 		c.tell(&abandon{s.id})
+		if why := s.waits.Load(); why != nil {
+			return fmt.Errorf("job %s is not acknowledged: %w (%w)", s.id, why, context.Cause(ctx))
+		}
 		return fmt.Errorf("job %s is not acknowledged and may have been taken or not: %w", s.id, context.Cause(ctx))
 	}
 }

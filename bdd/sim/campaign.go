@@ -58,9 +58,19 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w.tell("-", "faults are over")
 	faults.mend()
 	w.Run(c.For - safety)
+	w.RunUntil(unrest, w.still)
 	found := w.Rest()
 	return Outcome{seed, w.now, w.Trace(), w.Faults, w.Rare, found}
 }
+
+// A network is at rest when no job has changed for a while: brokers tell each other what they know at least so often. Some never are.
+const (
+	stillness = 1500 * time.Millisecond
+	unrest    = 15 * time.Second
+)
+
+// still says whether no job has changed for a while.
+func (w *World) still() bool { return w.now-w.chronicle.stirred >= stillness }
 
 // smallParts lets the ledgers of some networks travel in many small parts, so that streams are cut.
 func (w *World) smallParts() {

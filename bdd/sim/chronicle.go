@@ -24,6 +24,7 @@ type Chronicle struct {
 	outcasts   map[string]bool                // journals that were given up while their brokers lived
 	dropped    map[job.ID]map[ledger.Dot]bool // jobs that were forgotten, by the writes that made them
 	spent      map[job.ID]bool                // jobs of which a broker wrote down that they need not be kept any longer
+	stirred    time.Duration                  // when a broker last wrote a job
 	read       map[string]ledger.Record       // records of jobs that brokers wrote, by their bytes
 	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
 	seenLost   map[string][]*Node             // by journal, the brokers whose disks hold what its own lost when it was rolled back
@@ -249,6 +250,7 @@ func (c *Chronicle) written(n *Node, b Batch) {
 		c.follow(n, r)
 		if j, ok := c.jobOf(r); ok {
 			jobs = append(jobs, j)
+			c.stirred = c.w.now
 			c.spent[j.ID] = c.spent[j.ID] || j.Ended
 			c.marvel(n, j)
 		}
