@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,13 @@ func (u person) runsWith(ctx context.Context, variables []string, args ...string
 
 // command is ucp in a process of its own, not started yet.
 func (u person) command(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, os.Args[0], args...)
+	return u.commandUnder(ctx, nil, args...)
+}
+
+// commandUnder is ucp as what another program runs, which is given with its own arguments; none: as it is.
+func (u person) commandUnder(ctx context.Context, program []string, args ...string) *exec.Cmd {
+	words := slices.Concat(program, []string{os.Args[0]}, args)
+	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
 	cmd.Env, cmd.Dir = u.variables(asUCP+"=1", "GORACE=atexit_sleep_ms=0"), u.dir
 	return cmd
 }
