@@ -109,10 +109,10 @@ func (c *Client) Submit(ctx context.Context, spec *Spec) (*Submission, error) {
 func (c *Client) SubmitStreamed(ctx context.Context, spec *Spec, streams Streams) (*Submission, error) {
 	streamed := *spec
 	streamed.Streamed = true
-	return c.submit(ctx, &streamed, newConsole(streams, c.open))
+	return c.submit(ctx, &streamed, &streams)
 }
 
-func (c *Client) submit(ctx context.Context, spec *Spec, console *console) (*Submission, error) {
+func (c *Client) submit(ctx context.Context, spec *Spec, streams *Streams) (*Submission, error) {
 	encoded, err := c.encode(ctx, spec)
 	if err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (c *Client) submit(ctx context.Context, spec *Spec, console *console) (*Sub
 		release()
 		return nil, err
 	}
-	return c.submitAt(ctx, string(at.peer.ID), encoded, console, release)
+	return c.submitAt(ctx, string(at.peer.ID), encoded, streams, release)
 }
 
 // maxRenamed bounds how often one job gets a new id because a broker would not have the one before.
@@ -134,7 +134,7 @@ const maxRenamed = 3
 
 // submitAt gives a job an id that names broker, and hands it in. A broker that began a new journal, or whose network has forgotten jobs of that
 // time, asks for another id and says which.
-func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, console *console, release func()) (*Submission, error) {
+func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, streams *Streams, release func()) (*Submission, error) {
 	var err error
 	for range maxRenamed {
 		var id string
@@ -142,16 +142,18 @@ func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, conso
 			release()
 			return nil, err
 		}
-		s := newSubmission(id, spec, console, release)
-		if console != nil {
+		var console *console
+		if streams != nil {
+			console = newConsole(*streams, c.open)
 			console.stdin.broken = func(err error) { c.tell(&inputFailed{id, err}) }
 		}
+		s := newSubmission(id, spec, console, release)
 		c.tell(&submit{s})
 		if err = c.awaitAcknowledgement(ctx, s); err == nil {
 			return s, nil
 		}
 		var refused *RefusedError
-		if !errors.As(err, &refused) || refused.code != messages.Refused_RENAMED || console != nil {
+		if !errors.As(err, &refused) || refused.code != messages.Refused_RENAMED {
 			return nil, err
 		}
 		broker = refused.broker

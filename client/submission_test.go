@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -130,6 +131,49 @@ var _ = Describe("Submitting a job", Label("JOB-1"), func() {
 			Expect(m.GetJob()).To(Equal(s.ID()))
 		}
 	}, SpecTimeout(10*time.Second))
+
+	It("says why brokers did not take it when the context ends before one does", func(ctx SpecContext) {
+		b1.answers(func(b *brokerProbe, h heard) {
+			if m, ok := h.message.(*messages.SubmitJob); ok {
+				b.say(h.sender, &messages.Refused{Code: messages.Refused_BUSY, Reason: "no room for the moon", RetryAfterMs: 5, Job: m.GetJob()})
+			}
+		})
+		short, cancel := context.WithCancelCause(ctx)
+		failed := make(chan error, 1)
+		c := dialTo(ctx, net, Options{}, b1)
+		go func() {
+			_, err := c.Submit(short, helloSpec)
+			failed <- err
+		}()
+		for range 2 {
+			next[*messages.SubmitJob](ctx, b1)
+		}
+		cancel(errors.New("enough"))
+		var err error
+		Eventually(ctx, failed).Should(Receive(&err))
+		Expect(err).To(And(MatchError(ErrBusy), MatchError(ContainSubstring("no room for the moon")), MatchError(ContainSubstring("enough"))))
+	}, SpecTimeout(10*time.Second))
+
+	DescribeTable("is submitted under another id when the broker asks for one that ends otherwise",
+		func(ctx SpecContext, submit func(context.Context, *Client) (*Submission, error)) {
+			b1.answers(func(b *brokerProbe, h heard) {
+				if m, ok := h.message.(*messages.SubmitJob); ok && !strings.HasSuffix(m.GetJob(), "-again") {
+					b.say(h.sender, &messages.Refused{Code: messages.Refused_RENAMED, Reason: "anew", Job: m.GetJob(), Broker: "b1-again"})
+					return
+				}
+				perform(b, h)
+			})
+			s, err := submit(ctx, dialTo(ctx, net, Options{}, b1))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(s.ID()).To(HaveSuffix("-b1-again"))
+			_, err = s.Wait(ctx)
+			Expect(err).NotTo(HaveOccurred())
+		},
+		Entry("left to the network", func(ctx context.Context, c *Client) (*Submission, error) { return c.Submit(ctx, helloSpec) }, SpecTimeout(10*time.Second)),
+		Entry("with its client's own input and output", func(ctx context.Context, c *Client) (*Submission, error) {
+			return c.SubmitStreamed(ctx, helloSpec, Streams{Stdin: strings.NewReader("in")})
+		}, SpecTimeout(10*time.Second)),
+	)
 
 	DescribeTable("ends with the broker's reason when it is refused for good",
 		func(ctx SpecContext, code messages.Refused_Code, is error) {

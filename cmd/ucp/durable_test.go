@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -83,6 +84,25 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(after.Job.State()).To(Equal(job.StateAccepted))
 		Expect(after.Job.Current().Verdict.Result).To(Equal(before.Current().Verdict.Result))
+	}, SpecTimeout(soon))
+
+	It("is begun anew when it is gone, and says so in the ids of the jobs it takes: nothing that the lost one owned is taken for its own", func(ctx SpecContext) {
+		n := lab.starts(ctx)
+		before := lab.submits(ctx, lab.client(ctx), 1)
+		Expect(n.cmd.Process.Kill()).To(Succeed())
+		Expect(n.cmd.Wait()).NotTo(Succeed())
+		Expect(os.RemoveAll(lab.data())).To(Succeed())
+		lab.starts(ctx)
+		c := lab.client(ctx)
+		_, err := c.Job(ctx, before[0])
+		Expect(err).To(MatchError(client.ErrNotFound))
+		var out bytes.Buffer
+		s, err := c.SubmitStreamed(ctx, lab.noopJob(), client.Streams{Stdout: &out})
+		Expect(err).NotTo(HaveOccurred())
+		_, err = s.Wait(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		node := before[0][strings.Index(before[0], "-"):]
+		Expect(s.ID()).To(MatchRegexp(node + "-[A-Z2-7]{16}$"))
 	}, SpecTimeout(soon))
 
 	It("stops the node, in one sentence, when an fsync fails, and has what was acknowledged when the disk is well again", func(ctx SpecContext) {
