@@ -61,6 +61,7 @@ type Broker struct {
 	horizon   horizon
 	inputs    inputs
 	arrays    arrays
+	contacts  contacts
 	retention *retention
 	peers     map[string]*peerBroker // brokers in reach, by node
 	linked    map[string]bool        // nodes with a link
@@ -345,6 +346,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.watchOwners(ctx, now)
 	b.watchStragglers(ctx, now)
 	b.watchHorizon(ctx, now)
+	b.lookForBrokers()
 	if !b.settled.IsZero() && !now.Before(b.settled) {
 		b.settle(ctx)
 	}

@@ -84,7 +84,11 @@ func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 		m.Window, m.Slots = int(c.GetWindow()), int(c.GetSlots())
 		b.schedule(ctx)
 	}
-	ctx.Request(ctx.Sender(), &messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known})
+	answer := &messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known}
+	if known {
+		answer.Brokers = b.contactsFor(m)
+	}
+	ctx.Request(ctx.Sender(), answer)
 }
 
 // hear renews the sender's lease: any traffic does.

@@ -25,6 +25,7 @@ type member struct {
 	reserved   map[job.ID]bool     // slots promised to jobs whose attempt is not named yet
 	live       map[job.Name]bool   // attempts under way
 	reconnects Timer               // runs while the connection is gone
+	told       uint64              // which contacts it heard of last
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }

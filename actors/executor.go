@@ -256,6 +256,9 @@ func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatA
 		return
 	}
 	e.heard = e.Now()
+	for _, address := range msg.GetBrokers() {
+		e.met(address)
+	}
 	if !msg.GetKnown() {
 		e.register(ctx)
 	}

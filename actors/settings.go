@@ -31,6 +31,7 @@ type Node struct {
 	After       func(time.Duration, func()) Timer // nil: time.AfterFunc
 	Random      io.Reader                         // of names and keys; nil: crypto/rand
 	Notes       func(Note)                        // is told what happens in the node's life; nil: nobody
+	Met         func(address string)              // is told where a broker of the network can be dialled; nil: nobody
 }
 
 // Note is an event in the life of a node, for those who follow what a network does.
@@ -45,6 +46,13 @@ type Note struct {
 func (n *Node) note(kind string, id job.ID, text string) {
 	if n.Notes != nil {
 		n.Notes(Note{Kind: kind, Job: id, Text: text, Stamp: n.Clock.Now()})
+	}
+}
+
+// met passes on where a broker can be dialled.
+func (n *Node) met(address string) {
+	if n.Met != nil {
+		n.Met(address)
 	}
 }
 

@@ -46,6 +46,7 @@ type Node struct {
 	links  *link.Links
 	blobs  *blobs
 	bench  *workbench.Bench
+	found  *contacts
 	disk   *disk // nil: the node is no broker, or keeps its records in memory
 	roots  []*actor.PID
 	failed chan error
@@ -92,9 +93,10 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 	if err := n.link(opt, now); err != nil {
 		return err
 	}
+	n.found = newContacts(n.links, n.cfg.Address(), n.cfg.Seeds, filepath.Join(n.cfg.Dir, "brokers"), n.log)
 	about := &actors.Node{
 		ID: string(n.id), Name: n.cfg.Name, Network: n.cfg.Network, Version: opt.Version, Roles: n.cfg.Roles,
-		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log,
+		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log, Met: n.found.add,
 	}
 	if err := n.spawnBroker(about, opt); err != nil {
 		return err
@@ -208,16 +210,14 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 	return n.blobs.connect(n.links)
 }
 
-// connect lets others in and dials the seeds.
+// connect lets others in and dials the brokers that are known.
 func (n *Node) connect(opt Options) error {
 	if listen := cmp.Or(opt.Listen, n.cfg.Listen()); listen != "" {
 		if err := n.links.Listen(listen); err != nil {
 			return err
 		}
 	}
-	for _, seed := range n.cfg.Seeds {
-		n.links.Dial(seed)
-	}
+	n.found.dial()
 	return nil
 }
 
@@ -263,6 +263,9 @@ func (n *Node) Close() {
 	}
 	if n.links != nil {
 		n.links.Close(ctx)
+	}
+	if n.found != nil {
+		n.found.close()
 	}
 	if n.bench != nil {
 		n.bench.Close()

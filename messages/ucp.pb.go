@@ -1983,11 +1983,13 @@ func (x *Heartbeat) GetCapabilities() *Capabilities {
 	return nil
 }
 
-// HeartbeatAnswered says whether the broker knows the lease; if not the executor registers again.
+// HeartbeatAnswered says whether the broker knows the lease; if not the executor registers again. Brokers are where the network's brokers can be
+// dialled, when the executor has not heard that yet.
 type HeartbeatAnswered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Known         bool                   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
+	Brokers       []string               `protobuf:"bytes,3,rep,name=brokers,proto3" json:"brokers,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2034,6 +2036,13 @@ func (x *HeartbeatAnswered) GetKnown() bool {
 		return x.Known
 	}
 	return false
+}
+
+func (x *HeartbeatAnswered) GetBrokers() []string {
+	if x != nil {
+		return x.Brokers
+	}
+	return nil
 }
 
 // DeployAttempt asks an executor to run an attempt. Mac is the owner's over name, executor and spec.
@@ -3632,10 +3641,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\"X\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x125\n" +
-	"\fcapabilities\x18\x02 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\"?\n" +
+	"\fcapabilities\x18\x02 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\"Y\n" +
 	"\x11HeartbeatAnswered\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12\x14\n" +
-	"\x05known\x18\x02 \x01(\bR\x05known\"w\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x18\n" +
+	"\abrokers\x18\x03 \x03(\tR\abrokers\"w\n" +
 	"\rDeployAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\x10\n" +

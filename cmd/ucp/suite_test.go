@@ -57,6 +57,12 @@ func (u person) file(name string, lines ...string) string {
 	return path
 }
 
+// reads returns what one of the user's files says, nothing if it is not there.
+func (u person) reads(name string) string {
+	text, _ := os.ReadFile(filepath.Join(u.dir, name))
+	return string(text)
+}
+
 // contexts are the user's saved networks.
 func (u person) contexts() config.Contexts {
 	GinkgoHelper()
