@@ -34,7 +34,7 @@ func changeOf(m *messages.JobChanged) (Change, error) {
 	if err != nil {
 		return Change{}, fmt.Errorf("the broker's answer: %w", err)
 	}
-	return Change{Job: j, Waiting: m.GetWaiting(), Names: m.GetNames()}, nil
+	return Change{Job: j, Waiting: m.GetWaiting(), Names: m.GetNames(), Final: m.GetFinal(), Superseded: m.GetSuperseded()}, nil
 }
 
 // Filter chooses jobs of a list. Its zero value chooses the first hundred.

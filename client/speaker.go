@@ -9,7 +9,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/cluster/link"
-	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -124,17 +123,16 @@ func (s *speaker) submitted(msg *messages.JobSubmitted) {
 }
 
 func (s *speaker) changed(msg *messages.JobChanged) {
-	j, err := job.Decode(msg.GetRecord())
+	c, err := changeOf(msg)
 	if err != nil {
 		s.log.Warn("job not understood", "err", err)
 		return
 	}
-	f, ok := s.jobs[string(j.ID)]
+	f, ok := s.jobs[string(c.Job.ID)]
 	if !ok {
 		return // over, or abandoned
 	}
-	c := Change{Job: j, Waiting: msg.GetWaiting(), Names: msg.GetNames()}
-	if j.State().Terminal() {
+	if c.Job.State().Terminal() {
 		s.end(f.id, c, nil)
 		return
 	}

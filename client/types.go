@@ -31,6 +31,24 @@ type Change struct {
 	Job     Job
 	Waiting string            // why nothing runs just now, as the broker asked sees it; empty when something does
 	Names   map[string]string // node id → name, for nodes in the record; may be incomplete
+	// Final says that the end that Job tells never changes; an end that is not final is provisional.
+	Final bool
+	// Superseded says that an end that was told as provisional did not become final, and that another one did. It is told once.
+	Superseded bool
+}
+
+// Provisional says why the end that c tells may still be replaced by another; "" if it is final, or there is none.
+func (c Change) Provisional() string {
+	decided, _ := c.Job.Decided()
+	switch {
+	case c.Final || !c.Job.State().Terminal():
+		return ""
+	case decided == nil:
+		return "a broker that took the job over decided so; its owner, or whoever inherits from it, has the last word"
+	case c.Job.Doubtful():
+		return "jobs of its time are forgotten, and it may have ended before"
+	}
+	return "the broker asked does not know yet that it is on as many disks as promised, or that a broker that decided has lost nothing"
 }
 
 // Name returns the name of a node in the record, or else its id.

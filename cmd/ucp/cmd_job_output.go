@@ -13,6 +13,8 @@ type jobOutput struct {
 	Name       string            `json:"name"`
 	State      string            `json:"state"`
 	Waiting    string            `json:"waiting,omitempty"`
+	Final      bool              `json:"final"`
+	Why        string            `json:"provisional,omitempty"` // why an end is not final
 	Created    instant           `json:"created"`
 	Submitter  string            `json:"submitter"`
 	Owner      string            `json:"owner"`
@@ -100,6 +102,7 @@ func jobOutputOf(c client.Change) jobOutput {
 		Owner: t.Node, OwnerName: c.Names[t.Node], Module: hex.EncodeToString(j.Spec.Module.Digest[:]), Priority: j.Spec.Priority, Retries: j.Spec.Retries, Failures: t.Failures,
 		Attempts: []attemptOutput{}, Rejections: []rejectionOutput{},
 	}
+	out.Final, out.Why = c.Final, c.Provisional()
 	out.Args, out.Labels = append([]string{}, j.Spec.Args...), labelsOf(j.Spec.Needs.Labels)
 	if !j.State().Terminal() {
 		out.Waiting = firstOf(c.Waiting, t.Waiting)

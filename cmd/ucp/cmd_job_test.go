@@ -69,7 +69,7 @@ var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
 		var j map[string]any
 		Eventually(ctx, func(g Gomega) {
 			into(ctx, &j, "job", "show", id[:26])
-			g.Expect(j).To(HaveKeyWithValue("state", "failed"))
+			g.Expect(j).To(And(HaveKeyWithValue("state", "failed"), HaveKeyWithValue("final", true)))
 		}).Within(soon).Should(Succeed())
 		Expect(j).To(HaveKeyWithValue("result", And(HaveKeyWithValue("exit_code", 9.0), HaveKeyWithValue("stdout", HaveKeyWithValue("bytes", 5.0)))))
 		Expect(j).To(HaveKeyWithValue("attempts", ConsistOf(HaveKeyWithValue("state", "failed"))))

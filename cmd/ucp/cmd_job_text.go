@@ -46,7 +46,7 @@ func writeJob(w io.Writer, j jobOutput, now time.Time) error {
 	rows := [][]string{
 		{"job", j.ID},
 		{"name", j.Name},
-		{"state", j.State},
+		{"state", j.stateText()},
 		{"waiting", j.Waiting},
 		{"submitted", fmt.Sprintf("%s, %s ago, by %s", j.Created.time().Format(time.RFC3339), j.Created.age(now), firstOf(j.Submitter, "nobody"))},
 		{"owner", firstOf(j.OwnerName, j.Owner)},
@@ -67,6 +67,17 @@ func writeJob(w io.Writer, j jobOutput, now time.Time) error {
 		return err
 	}
 	return j.writeHistory(w)
+}
+
+// stateText says of an end whether it is final.
+func (j jobOutput) stateText() string {
+	switch {
+	case j.Why != "":
+		return j.State + ", provisional: " + j.Why
+	case j.Final:
+		return j.State + ", final"
+	}
+	return j.State
 }
 
 func (j jobOutput) cancelText() string {
