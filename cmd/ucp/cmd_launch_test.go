@@ -298,13 +298,7 @@ type process struct {
 // starts starts ucp; it is ended with the spec.
 func (u person) starts(ctx context.Context, args ...string) *process {
 	GinkgoHelper()
-	return u.startsUnder(ctx, nil, args...)
-}
-
-// startsUnder is starts for what another program runs.
-func (u person) startsUnder(ctx context.Context, program []string, args ...string) *process {
-	GinkgoHelper()
-	p := &process{cmd: u.commandUnder(ctx, program, args...), out: gbytes.NewBuffer(), err: gbytes.NewBuffer()}
+	p := &process{cmd: u.command(ctx, args...), out: gbytes.NewBuffer(), err: gbytes.NewBuffer()}
 	reader, writer := io.Pipe()
 	p.cmd.Stdout = io.MultiWriter(p.out, writer, GinkgoWriter)
 	p.cmd.Stderr = io.MultiWriter(p.err, GinkgoWriter)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,12 +56,6 @@ func (u person) file(name string, lines ...string) string {
 	return path
 }
 
-// reads returns what one of the user's files says, nothing if it is not there.
-func (u person) reads(name string) string {
-	text, _ := os.ReadFile(filepath.Join(u.dir, name))
-	return string(text)
-}
-
 // contexts are the user's saved networks.
 func (u person) contexts() config.Contexts {
 	GinkgoHelper()
@@ -92,13 +85,7 @@ func (u person) runsWith(ctx context.Context, variables []string, args ...string
 
 // command is ucp in a process of its own, not started yet.
 func (u person) command(ctx context.Context, args ...string) *exec.Cmd {
-	return u.commandUnder(ctx, nil, args...)
-}
-
-// commandUnder is ucp as what another program runs, which is given with its own arguments; none: as it is.
-func (u person) commandUnder(ctx context.Context, program []string, args ...string) *exec.Cmd {
-	words := slices.Concat(program, []string{os.Args[0]}, args)
-	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
+	cmd := exec.CommandContext(ctx, os.Args[0], args...)
 	cmd.Env, cmd.Dir = u.variables(asUCP+"=1", "GORACE=atexit_sleep_ms=0"), u.dir
 	return cmd
 }

@@ -1,0 +1,41 @@
+package real_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/examples/modules"
+)
+
+func TestReal(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(soon)
+	RunSpecs(t, "Real processes")
+}
+
+// soon is more than anything here takes on a busy machine.
+const soon = 30 * time.Second
+
+// built is what all specs use: the binary, a program that sleeps, and a place where nodes keep what they compiled.
+var built struct{ ucp, sleep, cache string }
+
+var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
+	dir, err := os.MkdirTemp("", "ucp-real-")
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(os.RemoveAll, dir)
+	build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "ucp"), "github.com/urbancompute/ucp/cmd/ucp")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	said, err := build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", said)
+	_, err = modules.Build(ctx, "sleep", dir)
+	Expect(err).NotTo(HaveOccurred())
+	return []byte(dir)
+}, func(dir []byte) {
+	built.ucp, built.sleep, built.cache = filepath.Join(string(dir), "ucp"), filepath.Join(string(dir), "sleep.wasm"), filepath.Join(string(dir), "cache")
+}, NodeTimeout(10*time.Minute))
