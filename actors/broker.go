@@ -33,6 +33,9 @@ type BrokerSettings struct {
 	First         bool          // no disk of this node was ever lost: a blank one is its first
 	Founder       bool          // there is no other broker to join: it is the first of its network
 	Journal       Journal       // nil: everything is in memory
+	// Bytes is told what bytes this broker should have because it has a job that needs them, or left them: who took it may be gone when they are
+	// asked for. It must not block. Nil: nobody.
+	Bytes func([]*job.Blob)
 }
 
 // tick is how often the broker looks at leases, owners and retention.

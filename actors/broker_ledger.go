@@ -185,6 +185,7 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 // jobMerged follows a job that another broker moved.
 func (b *Broker) jobMerged(ctx actor.Context, old, s jobState) {
 	b.jobMoved(ctx, old.Job, s.Job)
+	b.bytesOf(old.Job, s.Job)
 	if v, _ := s.Decided(); v != nil {
 		if was, _ := old.Decided(); was == nil {
 			b.hold(func() { b.finalized(ctx, s.ID) })
@@ -193,6 +194,21 @@ func (b *Broker) jobMerged(ctx actor.Context, old, s jobState) {
 	b.beginTenure(ctx, s.Job)
 	if j, ok := b.job(s.ID); ok && owned(j, b.journal) {
 		b.applyMerged(ctx, j)
+	}
+}
+
+// bytesOf asks for the bytes that a job of another broker, new here or newly ended, names.
+func (b *Broker) bytesOf(old, j job.Job) {
+	if b.Bytes == nil {
+		return
+	}
+	v, _ := j.Winner()
+	was, _ := old.Winner()
+	switch {
+	case v != nil && was == nil && v.Result != nil:
+		b.Bytes(v.Result.Blobs())
+	case v == nil && old.ID == "":
+		b.Bytes(j.Spec.Blobs())
 	}
 }
 

@@ -367,6 +367,7 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 		}
 		return
 	}
+	b.bytesOf(job.Job{}, j)
 	if mine, ok := j.Mine(b.journal); ok {
 		b.settled = b.started.Add(b.LeaseTimeout)
 		b.owners.resumed[j.ID] = true

@@ -108,11 +108,7 @@ func (c *Client) lighten(ctx context.Context, spec *Spec) (*Spec, error) {
 
 // inlines returns what of a spec travels inside it, and how much that is.
 func inlines(spec *Spec) (heavy []*Blob, weight int) {
-	all := []*Blob{&spec.Module, &spec.Stdin}
-	for i := range spec.Files {
-		all = append(all, &spec.Files[i].Blob)
-	}
-	for _, b := range all {
+	for _, b := range spec.Blobs() {
 		if len(b.Inline) > 0 {
 			heavy, weight = append(heavy, b), weight+len(b.Inline)
 		}

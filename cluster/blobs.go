@@ -113,6 +113,9 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 		}
 		errs = append(errs, err)
 	}
+	if len(errs) == 0 {
+		return errors.New("no broker is in reach")
+	}
 	return errors.Join(errs...)
 }
 

@@ -47,6 +47,7 @@ type Node struct {
 	blobs  *blobs
 	bench  *workbench.Bench
 	found  *contacts
+	copies *copies
 	disk   *disk // nil: the node is no broker, or keeps its records in memory
 	roots  []*actor.PID
 	failed chan error
@@ -136,6 +137,8 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 		}
 		settings.Journal, settings.First = n.disk, n.disk.first
 	}
+	n.copies = startCopies(n.blobs, n.log)
+	settings.Bytes = n.copies.want
 	broker, err := actors.NewBroker(about, settings)
 	if err != nil {
 		return err
@@ -260,6 +263,9 @@ func (n *Node) Close() {
 		if err := n.system.Root.StopFuture(pid).Wait(); err != nil && !errors.Is(err, actor.ErrDeadLetter) {
 			n.log.Warn("actor did not stop in time", "actor", pid.GetId(), "err", err)
 		}
+	}
+	if n.copies != nil {
+		n.copies.close()
 	}
 	if n.links != nil {
 		n.links.Close(ctx)

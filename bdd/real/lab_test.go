@@ -2,6 +2,7 @@ package real_test
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -120,6 +121,12 @@ func (n *node) file(parts ...string) string {
 func (n *node) reads(parts ...string) string {
 	text, _ := os.ReadFile(n.file(parts...))
 	return string(text)
+}
+
+// blob is where the node keeps bytes.
+func (n *node) blob(b client.Blob) string {
+	name := hex.EncodeToString(b.Digest[:])
+	return n.file("data", "blobs", name[:2], name)
 }
 
 // start starts the node, which comes up, and returns it.

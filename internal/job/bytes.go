@@ -1,0 +1,22 @@
+package job
+
+// Blobs returns the bytes that a run of the job needs, those of its predecessors left out. They are the spec's own, to be read only.
+func (s *Spec) Blobs() []*Blob {
+	return append([]*Blob{&s.Module, &s.Stdin}, blobsOf(s.Files)...)
+}
+
+// Blobs returns the bytes that a program left behind. They are the result's own, to be read only.
+func (r *Result) Blobs() []*Blob {
+	return append([]*Blob{&r.Stdout, &r.Stderr}, blobsOf(r.Outputs)...)
+}
+
+func blobsOf(files []File) []*Blob {
+	all := make([]*Blob, len(files))
+	for i := range files {
+		all[i] = &files[i].Blob
+	}
+	return all
+}
+
+// Elsewhere says whether the bytes are kept under their name, and do not travel with it.
+func (b *Blob) Elsewhere() bool { return !b.IsZero() && len(b.Inline) == 0 && b.Size > 0 }
