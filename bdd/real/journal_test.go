@@ -170,7 +170,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 func hasASmallDisk(dir string, bytes int) {
 	GinkgoHelper()
 	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		Skip("SKIPPED: only root on Linux can mount a small disk; a full disk is not tried here")
+		cannot("only root on Linux can mount a small disk")
 	}
 	Expect(os.MkdirAll(dir, 0o700)).To(Succeed())
 	Expect(syscall.Mount("none", dir, "tmpfs", 0, "size="+strconv.Itoa(bytes))).To(Succeed())

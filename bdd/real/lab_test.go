@@ -256,12 +256,24 @@ func freePort() int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// noSkips is the variable that turns what cannot be tried into a failure: `make real` sets it for root, who can try all.
+const noSkips = "UCP_REAL_NO_SKIPS"
+
+// cannot skips the spec, loudly.
+func cannot(why string) {
+	GinkgoHelper()
+	if os.Getenv(noSkips) != "" {
+		Fail("cannot be tried here, and nothing may be skipped: " + why)
+	}
+	Skip("SKIPPED: " + why)
+}
+
 // tool finds a program of the system's.
 func tool(name, why string) string {
 	GinkgoHelper()
 	path, err := exec.LookPath(name)
 	if errors.Is(err, exec.ErrNotFound) {
-		Skip(fmt.Sprintf("SKIPPED: %s is not installed; it is needed %s", name, why))
+		cannot(fmt.Sprintf("%s is not installed; it is needed %s", name, why))
 	}
 	Expect(err).NotTo(HaveOccurred())
 	return path
