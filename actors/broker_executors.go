@@ -35,13 +35,13 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 
 // reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone.
 func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs [][]byte) {
-	concerned := map[job.ID]bool{}
+	concerned, said := map[job.ID]bool{}, map[job.Name]bool{}
 	for _, id := range m.jobs() {
 		concerned[id] = true
 	}
-	clear(m.live)
+	maps.DeleteFunc(m.live, func(n job.Name, _ bool) bool { return !m.has(n, b.Now()) })
 	for i, n := range running {
-		concerned[n.Job] = true
+		concerned[n.Job], said[n] = true, true
 		h := inHand{}
 		if j, ok := b.job(n.Job); ok && i < len(macs) {
 			h.signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
@@ -49,7 +49,7 @@ func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs
 		m.inHand[n], m.live[n] = h, true
 	}
 	for _, id := range slices.Sorted(maps.Keys(concerned)) {
-		b.reportedJob(ctx, m, id, m.held(id))
+		b.reportedJob(ctx, m, id, slices.DeleteFunc(m.held(id), func(h job.Held) bool { return !said[h.Name] }))
 	}
 }
 

@@ -30,12 +30,16 @@ type member struct {
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }
 
-// join adds an executor, or renews one; attempts that are already under way stay in hand.
+// join adds an executor, or renews one; attempts that are already under way stay counted. What it has in hand under a lease that it had before is
+// what was deployed since too: it may have said so before it heard of that.
 func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
 	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, inHand: map[job.Name]inHand{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
 	if old, ok := c.members[e.ID]; ok {
 		old.stopReconnect()
 		m.live, m.reserved = old.live, old.reserved
+		if old.lease == lease {
+			m.inHand = old.inHand
+		}
 	}
 	if m.Warm == nil {
 		m.Warm = map[[32]byte]bool{}

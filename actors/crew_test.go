@@ -39,6 +39,15 @@ var _ = Describe("What a broker's executors have in hand", Label("JOB-2"), func(
 		Expect(e.used()).To(BeZero())
 	})
 
+	It("is what was deployed under a lease, although the executor comes again under it and does not say so", func() {
+		c.account(none, runs, life)
+		e = c.join(placement.Executor{ID: "e"}, nil, 1, 1, time.Now())
+		Expect(e.has(name, time.Now())).To(BeTrue())
+		e = c.join(placement.Executor{ID: "e"}, nil, 2, 1, time.Now())
+		Expect(e.has(name, time.Now())).To(BeFalse())
+		Expect(e.jobs()).To(ConsistOf(job.ID("j")), "until it has said what it runs")
+	})
+
 	It("is not what a life of the broker before this one deployed, unless the executor says so", func() {
 		c.account(none, runs, life+1)
 		Expect(e.has(name, time.Now())).To(BeFalse())

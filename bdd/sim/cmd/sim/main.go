@@ -36,7 +36,7 @@ func run(args []string, out, errs io.Writer) int {
 		_, _ = fmt.Fprintln(errs, "sim:", err)
 		return 2
 	}
-	debug.SetGCPercent(400) // worlds are short-lived, and small
+	debug.SetGCPercent(1600) // worlds are short-lived, and small
 	report := o.apply(out).Go(errs)
 	stop()
 	if o.traces {
