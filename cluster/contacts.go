@@ -25,6 +25,7 @@ type contacts struct {
 	known   map[string]bool
 	heard   []string // without the seeds, in the order heard of
 	news    chan struct{}
+	closing chan struct{}
 	done    chan struct{}
 }
 
@@ -35,7 +36,7 @@ const maxContacts = 1024
 func newContacts(links *link.Links, own string, seeds []string, path string, log *slog.Logger) *contacts {
 	c := &contacts{
 		links: links, own: own, path: path, log: log,
-		known: map[string]bool{}, news: make(chan struct{}, 1), done: make(chan struct{}),
+		known: map[string]bool{}, news: make(chan struct{}, 1), closing: make(chan struct{}), done: make(chan struct{}),
 	}
 	for _, seed := range seeds {
 		c.known[seed] = true
@@ -82,7 +83,12 @@ func (c *contacts) add(address string) {
 // write keeps the file up to date.
 func (c *contacts) write() {
 	defer close(c.done)
-	for range c.news {
+	for {
+		select {
+		case <-c.news:
+		case <-c.closing:
+			return
+		}
 		c.mu.Lock()
 		heard := slices.Clone(c.heard)
 		c.mu.Unlock()
@@ -97,8 +103,8 @@ func (c *contacts) write() {
 	}
 }
 
-// close ends the writing. Nobody adds any more.
+// close ends the writing.
 func (c *contacts) close() {
-	close(c.news)
+	close(c.closing)
 	<-c.done
 }

@@ -57,6 +57,7 @@ type Journal struct {
 	lock    *pebble.Lock
 	db      *pebble.DB
 	writes  chan write
+	closing chan struct{} // closed by Close
 	stopped chan struct{} // the writer has ended
 	broken  chan struct{} // closed when Pebble gave up
 	reason  error         // why, once broken is closed
@@ -72,7 +73,7 @@ type write struct {
 func Open(dir string, opt Options) (*Journal, error) {
 	j := &Journal{
 		dir: dir, fs: opt.FS, log: opt.Log, reserve: opt.Reserve,
-		writes: make(chan write, 1), stopped: make(chan struct{}), broken: make(chan struct{}),
+		writes: make(chan write), closing: make(chan struct{}), stopped: make(chan struct{}), broken: make(chan struct{}),
 	}
 	if j.fs == nil {
 		j.fs = vfs.Default
@@ -169,15 +170,26 @@ func (j *Journal) Load(each func(Entry) error) error {
 	return j.explain(errors.Join(err, it.Close()))
 }
 
-// Write makes entries durable, all or none, and then calls done, from another goroutine. The caller waits for done before it writes again, and
-// before it closes the journal. Errors are [ErrFull] and [ErrBroken].
-func (j *Journal) Write(entries []Entry, done func(error)) { j.writes <- write{entries, done} }
+// Write makes entries durable, all or none, and then calls done, from another goroutine. The caller waits for done before it writes again, else it
+// waits here. Errors are [ErrFull], [ErrBroken] and, after Close, [fs.ErrClosed].
+func (j *Journal) Write(entries []Entry, done func(error)) {
+	select {
+	case j.writes <- write{entries, done}:
+	case <-j.closing:
+		go done(fmt.Errorf("journal %s: %w", j.dir, fs.ErrClosed))
+	}
+}
 
 // write is the one goroutine that writes.
 func (j *Journal) write() {
 	defer close(j.stopped)
-	for w := range j.writes {
-		w.done(j.commit(w.entries))
+	for {
+		select {
+		case w := <-j.writes:
+			w.done(j.commit(w.entries))
+		case <-j.closing:
+			return
+		}
 	}
 }
 
@@ -253,9 +265,9 @@ func (j *Journal) giveUp(reason error) {
 	})
 }
 
-// Close lets go of the directory once what was written is durable. A broken journal stays locked until its process ends.
+// Close lets go of the directory once what is being written is durable. A broken journal stays locked until its process ends.
 func (j *Journal) Close() error {
-	close(j.writes)
+	close(j.closing)
 	<-j.stopped
 	if err := j.breakage(); err != nil {
 		return fmt.Errorf("journal %s: %w", j.dir, err)

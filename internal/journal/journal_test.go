@@ -3,6 +3,7 @@ package journal_test
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -80,6 +81,12 @@ var _ = Describe("A journal", Label("JOB-1"), func() {
 		Expect(seen).To(Equal(1))
 	})
 
+	It("takes nothing any more when it is closed", func() {
+		j := open(dir, journal.Options{})
+		Expect(j.Close()).To(Succeed())
+		Expect(write(j, "late", "1")).To(MatchError(fs.ErrClosed))
+	})
+
 	It("is open in one process at a time", func() {
 		j := open(dir, journal.Options{})
 		_, err := journal.Open(dir, journal.Options{})
@@ -149,8 +156,8 @@ var _ = Describe("A journal", Label("JOB-1"), func() {
 var _ = Describe("A journal whose process or machine ends", Label("JOB-1"), func() {
 	It("holds every batch that it said is durable, and of the others all or nothing, wherever it was cut off", func() {
 		for cut := range uint64(40) {
-			fs := vfs.NewCrashableMem()
-			j := open("disk", journal.Options{FS: fs})
+			memory := vfs.NewCrashableMem()
+			j := open("disk", journal.Options{FS: memory})
 			acknowledged := 0
 			for i := range 10 {
 				Expect(write(j, fmt.Sprint("left ", i), "x", fmt.Sprint("right ", i), "x")).To(Succeed())
@@ -158,7 +165,7 @@ var _ = Describe("A journal whose process or machine ends", Label("JOB-1"), func
 			}
 			last := make(chan error, 1)
 			j.Write([]journal.Entry{{Key: []byte("left 10"), Value: []byte("x")}, {Key: []byte("right 10"), Value: []byte("x")}}, func(err error) { last <- err })
-			after := fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: int(cut % 101), RNG: rand.New(rand.NewPCG(cut, cut))})
+			after := memory.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: int(cut % 101), RNG: rand.New(rand.NewPCG(cut, cut))})
 			Expect(<-last).To(Succeed())
 			Expect(j.Close()).To(Succeed())
 
@@ -177,14 +184,14 @@ var _ = Describe("A journal whose process or machine ends", Label("JOB-1"), func
 
 var _ = Describe("A journal on a bad disk", func() {
 	It("says that a disk is full before it writes, goes on reading, and takes the batch when there is room", func() {
-		fs := &roomy{FS: vfs.NewMem(), left: 1 << 30}
-		j := open("disk", journal.Options{FS: fs, Reserve: 1 << 20})
+		small := &roomy{FS: vfs.NewMem(), left: 1 << 30}
+		j := open("disk", journal.Options{FS: small, Reserve: 1 << 20})
 		DeferCleanup(j.Close)
 		Expect(write(j, "a", "1")).To(Succeed())
-		fs.left = 1 << 20
+		small.left = 1 << 20
 		Expect(write(j, "b", "2")).To(MatchError(journal.ErrFull))
 		Expect(content(j)).To(Equal(map[string]string{"a": "1"}))
-		fs.left = 2 << 20
+		small.left = 2 << 20
 		Expect(write(j, "b", "2")).To(Succeed())
 		Expect(content(j)).To(Equal(map[string]string{"a": "1", "b": "2"}))
 	})
@@ -196,8 +203,8 @@ var _ = Describe("A journal on a bad disk", func() {
 			}
 			return nil
 		})}
-		fs := errorfs.Wrap(vfs.NewCrashableMem(), &failing)
-		j := open("disk", journal.Options{FS: fs})
+		disk := errorfs.Wrap(vfs.NewCrashableMem(), &failing)
+		j := open("disk", journal.Options{FS: disk})
 		Expect(write(j, "a", "1")).To(Succeed())
 		failing.On()
 		Expect(write(j, "b", "2")).To(MatchError(journal.ErrBroken))
@@ -212,14 +219,14 @@ var _ = Describe("A journal on a bad disk", func() {
 		for healthy := range int32(40) {
 			memory := vfs.NewCrashableMem()
 			var seen atomic.Int32
-			fs := errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
+			disk := errorfs.Wrap(memory, errorfs.InjectorFunc(func(op errorfs.Op) error {
 				if slices.Contains(fsyncs, op.Kind) && seen.Add(1) > healthy {
 					return errorfs.ErrInjected
 				}
 				return nil
 			}))
 			acknowledged := 0
-			j, err := journal.Open("disk", journal.Options{FS: fs})
+			j, err := journal.Open("disk", journal.Options{FS: disk})
 			for ; err == nil && acknowledged < 50; acknowledged++ {
 				if err = write(j, fmt.Sprint(acknowledged), "x"); err != nil {
 					break
