@@ -97,9 +97,10 @@ func (c *copies) bring(ctx context.Context, d blob.Digest) (err error) {
 		if err == nil {
 			return nil
 		}
-		select {
-		case <-time.After(time.Second << try):
-		case <-ctx.Done():
+		pause, over := context.WithTimeout(ctx, time.Second<<try)
+		<-pause.Done()
+		over()
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 	}

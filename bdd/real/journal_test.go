@@ -102,7 +102,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		n.start(ctx)
 		c := l.client(ctx, n)
 		taken := l.submits(ctx, c, 20)
-		sabotage := exec.CommandContext(ctx, strace, append(failing, "-p", strconv.Itoa(n.process.cmd.Process.Pid))...) //nolint:gosec // it is strace
+		sabotage := exec.CommandContext(ctx, strace, append(failing, "-p", strconv.Itoa(n.process.cmd.Process.Pid))...)
 		Expect(sabotage.Start()).To(Succeed())
 		taken = append(taken, l.submits(ctx, c, 1000)...)
 		Expect(n.process.code(ctx)).To(Equal(1))

@@ -145,7 +145,7 @@ func (n *node) startUnder(ctx context.Context, program ...string) {
 	if len(n.seeds) > 0 {
 		words = append(words, "--seeds", strings.Join(n.seeds, ","))
 	}
-	p := &process{cmd: exec.Command(words[0], words[1:]...), log: &buffer{}, over: make(chan struct{})} //nolint:gosec // it is what was built
+	p := &process{cmd: exec.Command(words[0], words[1:]...), log: &buffer{}, over: make(chan struct{})}
 	p.cmd.Env = []string{"HOME=" + n.file(), "UCP_CACHE_DIR=" + built.cache, "PATH=" + os.Getenv("PATH")}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	Expect(p.cmd.Start()).To(Succeed())
@@ -196,13 +196,6 @@ func (p *process) signal(s syscall.Signal) {
 
 // kill kills the node's process; its data stays.
 func (n *node) kill() { n.process.kill() }
-
-// stop ends it as an operator does.
-func (n *node) stop(ctx context.Context) {
-	GinkgoHelper()
-	n.process.signal(syscall.SIGTERM)
-	Expect(n.process.code(ctx)).To(Equal(0), "%s", n.process.log)
-}
 
 // client returns a client that knows these brokers, which the spec closes, and brings along the modules that the specs run.
 func (l *lab) client(ctx context.Context, brokers ...*node) *client.Client {

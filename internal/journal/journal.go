@@ -279,10 +279,14 @@ func (j *Journal) Close() error {
 type pebbleLog struct{ j *Journal }
 
 // Infof implements [pebble.Logger].
-func (l pebbleLog) Infof(format string, args ...any) { l.j.log.Debug(fmt.Sprintf(format, args...)) }
+func (l pebbleLog) Infof(format string, args ...any) {
+	l.j.log.Debug("storage", "says", fmt.Sprintf(format, args...))
+}
 
 // Errorf implements [pebble.Logger].
-func (l pebbleLog) Errorf(format string, args ...any) { l.j.log.Error(fmt.Sprintf(format, args...)) }
+func (l pebbleLog) Errorf(format string, args ...any) {
+	l.j.log.Error("storage", "says", fmt.Sprintf(format, args...))
+}
 
 // Fatalf implements [pebble.Logger]. It must not return, for Pebble would go on with what it cannot vouch for; what it holds is held until the
 // process ends.
