@@ -193,7 +193,7 @@ func (l *lab) acts(ctx context.Context, who int, brokers []*node, told *history.
 	defer c.Close()
 	for ctx.Err() == nil {
 		submitted := told.Begin(who, history.Submit)
-		s, err := c.Submit(ctx, l.sleeps(time.Duration(rng.IntN(1500))*time.Millisecond))
+		s, err := c.Submit(ctx, l.sleeps(time.Duration(rng.IntN(400))*time.Millisecond))
 		if err != nil {
 			continue
 		}
@@ -204,7 +204,7 @@ func (l *lab) acts(ctx context.Context, who int, brokers []*node, told *history.
 			read(string(change.Job.ID), true, finalEnd(change))
 		}
 		select {
-		case <-time.After(time.Duration(rng.IntN(300)) * time.Millisecond):
+		case <-time.After(time.Duration(100+rng.IntN(300)) * time.Millisecond): // what six slots can take
 		case <-ctx.Done():
 		}
 	}
