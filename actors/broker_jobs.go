@@ -121,6 +121,10 @@ func (b *Broker) firstOwner(id job.ID) (job.Ownership, *messages.Refused) {
 }
 
 func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
+	if b.disk.full { // who asks each second must not wait here each time
+		ctx.Send(ctx.Sender(), diskFull(s.id))
+		return
+	}
 	if j.Spec.Hash() != s.spec.Hash() {
 		b.reply(ctx, &messages.Refused{Code: messages.Refused_CONFLICT, Reason: fmt.Sprintf("job %s was submitted before with another spec; use a new id", s.id), Job: string(s.id)})
 		return

@@ -156,7 +156,7 @@ const (
 type heldBack struct {
 	at   uint64
 	do   func()
-	full func() // what whoever waits is told whenever the disk turns out to be full; nil: nothing
+	full func() // what whoever waits is told, once, when the disk turns out to be full; nil: nothing
 }
 
 // disk is the broker's side of its journal: what is not written yet, and what waits for it.
@@ -226,9 +226,6 @@ func (b *Broker) holdOr(do, full func()) {
 		return
 	}
 	d.waiting = append(d.waiting, heldBack{at, do, full})
-	if d.full && full != nil {
-		full()
-	}
 }
 
 // reply answers the message under way once everything the answer may rest on is on disk.
@@ -245,9 +242,10 @@ func (b *Broker) journaled(msg *journaled) {
 		b.log.Warn("disk", "full", d.full)
 	}
 	if msg.full {
-		for _, w := range d.waiting {
-			if w.full != nil {
-				w.full()
+		for i := range d.waiting {
+			if full := d.waiting[i].full; full != nil {
+				d.waiting[i].full = nil
+				full()
 			}
 		}
 		return

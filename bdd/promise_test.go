@@ -84,6 +84,25 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 		})
 	})
 
+	It("to a broker whose disk is full is refused once each time that it is made, however long that lasts", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			c := w.Client("c1")
+			w.FullDisk("b1", true)
+			id, refusals := c.NewID("b1"), 0
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.Refused); ok {
+					refusals++
+				}
+			})
+			for range 20 {
+				c.Ask("b1", c.Submission(id, sim.Program("1s")))
+				w.Run(time.Second)
+			}
+			Expect(refusals).To(Equal(20))
+		})
+	})
+
 	It("made twice, also at two brokers, is one job that runs once", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")

@@ -6,11 +6,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -165,14 +163,3 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		}, "and start the node again: it goes on as a new broker"),
 	)
 })
-
-// hasASmallDisk puts a file system of so many bytes where a directory is to be.
-func hasASmallDisk(dir string, bytes int) {
-	GinkgoHelper()
-	if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-		cannot("only root on Linux can mount a small disk")
-	}
-	Expect(os.MkdirAll(dir, 0o700)).To(Succeed())
-	Expect(syscall.Mount("none", dir, "tmpfs", 0, "size="+strconv.Itoa(bytes))).To(Succeed())
-	DeferCleanup(func() { Expect(syscall.Unmount(dir, syscall.MNT_DETACH)).To(Succeed()) })
-}

@@ -35,14 +35,12 @@ type lab struct {
 
 // node is one of them. Its address, identity and data stay while its processes come and go.
 type node struct {
-	lab       *lab
-	name      string
-	roles     []string
-	seeds     []string
-	port      int // 0: it only dials out
-	slots     int
-	process   *process
-	processes int
+	lab     *lab
+	name    string
+	roles   []string
+	seeds   []string
+	port    int // 0: it only dials out
+	process *process
 }
 
 // process is a node's process.
@@ -100,7 +98,7 @@ func (l *lab) alone(name string) *node {
 
 func (l *lab) node(name string, port int, roles []string, seeds []*node) *node {
 	GinkgoHelper()
-	n := &node{lab: l, name: name, roles: roles, port: port, slots: 2}
+	n := &node{lab: l, name: name, roles: roles, port: port}
 	for _, s := range seeds {
 		n.seeds = append(n.seeds, s.address())
 	}
@@ -141,7 +139,7 @@ func (n *node) start(ctx context.Context) *node {
 func (n *node) startUnder(ctx context.Context, program ...string) {
 	GinkgoHelper()
 	words := append(program, built.ucp, "node", "--name", n.name, "--network", "lab", "--roles", strings.Join(n.roles, ","),
-		"--host", "127.0.0.1", "--port", strconv.Itoa(n.port), "--slots", strconv.Itoa(n.slots), "--dir", n.file("data"), "--identity", n.file("identity"))
+		"--host", "127.0.0.1", "--port", strconv.Itoa(n.port), "--slots", "2", "--dir", n.file("data"), "--identity", n.file("identity"))
 	if len(n.seeds) > 0 {
 		words = append(words, "--seeds", strings.Join(n.seeds, ","))
 	}
@@ -153,10 +151,9 @@ func (n *node) startUnder(ctx context.Context, program ...string) {
 		_ = p.cmd.Wait() // its state says how it ended
 		close(p.over)
 	}()
-	n.process, n.processes = p, n.processes+1
+	n.process = p
 	DeferCleanup(func() {
 		p.kill()
-		_ = os.WriteFile(n.file(fmt.Sprintf("log-%d", n.processes)), []byte(p.log.String()), 0o600)
 		if CurrentSpecReport().Failed() {
 			GinkgoWriter.Printf("--- %s\n%s\n", n.name, p.log)
 		}

@@ -34,15 +34,14 @@ func (l *lab) runner(ctx context.Context, c *client.Client, id string) *node {
 
 var _ = Describe("A lost executor", Label("JOB-2", "JOB-3", "JOB-4", "LOSS-2", "real"), func() {
 	var (
-		l      *lab
-		b      *node
-		e1, e2 *node
-		c      *client.Client
+		l *lab
+		c *client.Client
 	)
 	BeforeEach(func(ctx SpecContext) {
 		l = newLab()
-		b = l.broker("b1").start(ctx)
-		e1, e2 = l.executor("e1", b).start(ctx), l.executor("e2", b).start(ctx)
+		b := l.broker("b1").start(ctx)
+		l.executor("e1", b).start(ctx)
+		l.executor("e2", b).start(ctx)
 		c = l.client(ctx, b)
 		for _, warm := range []time.Duration{1, 2} { // each of them compiles the program before anything is timed
 			s, err := c.Submit(ctx, l.sleeps(warm))
@@ -95,7 +94,6 @@ var _ = Describe("A lost executor", Label("JOB-2", "JOB-3", "JOB-4", "LOSS-2", "
 		Expect(err).NotTo(HaveOccurred())
 		Expect(j.State()).To(Equal(job.StateAccepted))
 		Expect(j.Current().Attempts).To(HaveLen(2))
-		_, _ = e1, e2
 	}, SpecTimeout(2*soon))
 })
 
