@@ -144,7 +144,7 @@ func (b *Broker) acknowledge(ctx actor.Context, id job.ID, client *actor.PID) {
 				b.apply(ctx, id, job.Acknowledged{Disks: 1}) // the promise is written down before it is made
 			}
 			disks := uint32(1)
-			if confirmed || mutant.On(mutant.AckTwoOnOne) {
+			if confirmed && !b.alone(id) || mutant.On(mutant.AckTwoOnOne) { // what has ended as one that is here alone stays so
 				disks = 2
 			}
 			b.hold(func() { ack.send(ctx, disks) })

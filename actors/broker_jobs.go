@@ -40,6 +40,9 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 		b.note("taken without its first owner", s.id, first.Journal)
 	}
 	b.commit(ctx, job.New(s.id, s.spec, owner, first, b.ID, b.hybrid()))
+	if b.durable() && !b.anyBrokerInReach() { // what it will be told is written with the job: a short one may end before the next write
+		b.apply(ctx, s.id, job.Acknowledged{Disks: 1})
+	}
 	b.acknowledge(ctx, s.id, ctx.Sender())
 	b.taken(ctx, s.id)
 	b.schedule(ctx)

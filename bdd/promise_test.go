@@ -52,6 +52,25 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 		})
 	})
 
+	It("to a broker that is alone becomes final on its one disk, also when the job is done before its acknowledgement is written", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			w.Executor("e1", "b1")
+			w.SlowDisk("b1", 100)
+			c := w.Client("c1")
+			w.Run(time.Second)
+			id := c.NewID("b1")
+			spec := sim.Program("1ms")
+			spec.Retention = time.Second
+			Expect(submit(c, "b1", id, spec).GetDurability()).To(BeEquivalentTo(1))
+			w.Run(500 * time.Millisecond)
+			Expect(c.Final("b1", id)).To(BeTrue())
+			w.Run(20 * time.Second)
+			_, kept := w.Saved("b1", id)
+			Expect(kept).To(BeFalse())
+		})
+	})
+
 	It("waits for the disk of a broker in reach no longer than a second", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")
