@@ -36,7 +36,8 @@ func newSubmission(id string, spec []byte, console *console, release func()) *Su
 // ID returns the job's id. It names the job at every broker of the network.
 func (s *Submission) ID() string { return s.id }
 
-// Durability returns on how many disks the job was when it was acknowledged: it survives the loss of one disk less.
+// Durability returns on how many disks the job was when it was acknowledged: it survives the loss of one disk less. 0: brokers keep it in memory,
+// or it was over before its acknowledgement came.
 func (s *Submission) Durability() int { return int(s.ackLevel.Load()) }
 
 // Changes delivers the job whenever it changed, and is closed after the last change. Who reads slowly misses changes in

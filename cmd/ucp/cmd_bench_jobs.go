@@ -17,10 +17,13 @@ import (
 	"github.com/urbancompute/ucp/internal/wasm"
 )
 
+// unknown is more than any durability.
+const unknown = 1 << 30
+
 // runCrowd runs count jobs, concurrency of them at a time. Jobs that fail are counted; the error is about the network.
 func runCrowd(ctx context.Context, c *client.Client, spec *client.Spec, count, concurrency int) (*crowd, error) {
 	var (
-		total   = &crowd{durability: 1 << 30}
+		total   = &crowd{durability: unknown}
 		mu      sync.Mutex
 		next    atomic.Int64
 		running sync.WaitGroup
@@ -28,7 +31,7 @@ func runCrowd(ctx context.Context, c *client.Client, spec *client.Spec, count, c
 	began := time.Now()
 	for range min(concurrency, count) {
 		running.Go(func() {
-			mine := crowd{durability: 1 << 30}
+			mine := crowd{durability: unknown}
 			for ctx.Err() == nil && next.Add(1) <= int64(count) {
 				mine.run(ctx, c, spec)
 			}
@@ -39,6 +42,7 @@ func runCrowd(ctx context.Context, c *client.Client, spec *client.Spec, count, c
 	}
 	running.Wait()
 	total.took = time.Since(began)
+	total.durability %= unknown
 	total.sort()
 	if ctx.Err() != nil {
 		return nil, errors.New("interrupted before the measurement was complete")
@@ -62,7 +66,9 @@ func (c *crowd) run(ctx context.Context, to *client.Client, spec *client.Spec) {
 		c.fail(fmt.Sprintf("job %s is %s: %s", j.ID, j.State(), endOf(j).message))
 	default:
 		c.times = append(c.times, time.Since(began))
-		c.durability = min(c.durability, s.Durability())
+		if d := s.Durability(); d > 0 { // else it is kept in memory, or was over before its acknowledgement came
+			c.durability = min(c.durability, d)
+		}
 	}
 }
 
