@@ -50,7 +50,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		}
 		for range 8 {
 			time.Sleep(time.Duration(50+rand.IntN(250)) * time.Millisecond) // a process is killed at any time
-			n.kill()
+			n.Kill()
 			n.start(ctx)
 		}
 		enough()
@@ -69,7 +69,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		Expect(err).NotTo(HaveOccurred())
 		before, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		n.kill()
+		n.Kill()
 		n.start(ctx)
 		after, err := l.client(ctx, n).Job(ctx, s.ID())
 		Expect(err).NotTo(HaveOccurred())
@@ -80,8 +80,8 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 	It("is begun anew when it is gone, and says so in the ids of the jobs it takes: nothing that the lost one owned is taken for its own", func(ctx SpecContext) {
 		n.start(ctx)
 		before := l.submits(ctx, l.client(ctx, n), 1)
-		n.kill()
-		Expect(os.RemoveAll(n.file("data"))).To(Succeed())
+		n.Kill()
+		Expect(os.RemoveAll(n.File("data"))).To(Succeed())
 		n.start(ctx)
 		c := l.client(ctx, n)
 		_, err := c.Job(ctx, before[0])
@@ -100,16 +100,16 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		n.start(ctx)
 		c := l.client(ctx, n)
 		taken := l.submits(ctx, c, 20)
-		sabotage := exec.CommandContext(ctx, strace, append(failing, "-p", strconv.Itoa(n.process.cmd.Process.Pid))...)
+		sabotage := exec.CommandContext(ctx, strace, append(failing, "-p", strconv.Itoa(n.Pid()))...)
 		Expect(sabotage.Start()).To(Succeed())
 		taken = append(taken, l.submits(ctx, c, 1000)...)
-		Expect(n.process.code(ctx)).To(Equal(1))
+		Expect(n.code(ctx)).To(Equal(1))
 		Expect(sabotage.Wait()).To(Succeed())
-		Expect(n.process.log.String()).To(MatchRegexp(`(?m)^ucp: node b1 cannot go on: .*input/output error$`))
+		Expect(n.Log()).To(MatchRegexp(`(?m)^ucp: node b1 cannot go on: .*input/output error$`))
 
 		n.startUnder(ctx, append([]string{strace}, failing...)...)
-		Expect(n.process.code(ctx)).To(Equal(1))
-		Expect(n.process.log.String()).To(MatchRegexp(`(?m)^ucp: .*input/output error$`))
+		Expect(n.code(ctx)).To(Equal(1))
+		Expect(n.Log()).To(MatchRegexp(`(?m)^ucp: .*input/output error$`))
 
 		n.start(ctx)
 		well := l.client(ctx, n)
@@ -120,7 +120,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 	}, SpecTimeout(2*soon))
 
 	It("refuses new jobs when the disk is full, says so, and takes them when there is room again", func(ctx SpecContext) {
-		hasASmallDisk(n.file("data"), 96<<20)
+		hasASmallDisk(n.File("data"), 96<<20)
 		n.start(ctx)
 		c := l.client(ctx, n)
 		s, err := c.Submit(ctx, l.nothing())
@@ -128,7 +128,7 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 		_, err = s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
 
-		ballast := n.file("data", "ballast")
+		ballast := n.File("data", "ballast")
 		Expect(os.WriteFile(ballast, make([]byte, 48<<20), 0o600)).To(Succeed())
 		for range 2 { // the first one meets the full disk, the second a broker that knows
 			waiting, giveUp := context.WithTimeout(ctx, 3*time.Second)
@@ -146,12 +146,12 @@ var _ = Describe("A broker's journal", Label("JOB-1", "real"), func() {
 
 	DescribeTable("is refused in a sentence that says what to do", func(ctx SpecContext, spoil func(dir string), sentence string) {
 		n.start(ctx)
-		n.kill()
-		dir := n.file("data", "journal")
+		n.Kill()
+		dir := n.File("data", "journal")
 		spoil(dir)
 		n.startUnder(ctx)
-		Expect(n.process.code(ctx)).To(Equal(1))
-		Expect(n.process.log.String()).To(And(ContainSubstring("ucp: journal "+dir+": "), ContainSubstring(sentence)))
+		Expect(n.code(ctx)).To(Equal(1))
+		Expect(n.Log()).To(And(ContainSubstring("ucp: journal "+dir+": "), ContainSubstring(sentence)))
 	},
 		Entry("if a newer program wrote it", SpecTimeout(soon), func(dir string) {
 			Expect(os.WriteFile(filepath.Join(dir, "FORMAT"), []byte("7\n"), 0o600)).To(Succeed())

@@ -5,13 +5,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -19,180 +14,115 @@ import (
 	. "github.com/onsi/gomega"
 
 	"github.com/urbancompute/ucp/client"
-	"github.com/urbancompute/ucp/cluster/identity"
+	clusterlab "github.com/urbancompute/ucp/cluster/lab"
 	"github.com/urbancompute/ucp/internal/wasm"
 )
 
-// lab is a network of processes on this machine that come and go.
+// lab is a network of processes on this machine that come and go, whose trouble fails the spec.
 type lab struct {
-	dir    string
-	ca     *identity.CA
-	admits *identity.Identity // a client
-	nodes  map[string]*node
-	noop   client.Blob // what [lab.client] brought along
-	sleep  client.Blob
+	*clusterlab.Lab
+	nodes map[string]*node
+	noop  client.Blob // what [lab.client] brought along
+	sleep client.Blob
 }
 
-// node is one of them. Its address, identity and data stay while its processes come and go.
-type node struct {
-	lab     *lab
-	name    string
-	roles   []string
-	seeds   []string
-	port    int // 0: it only dials out
-	process *process
-}
-
-// process is a node's process.
-type process struct {
-	cmd  *exec.Cmd
-	log  *buffer
-	over chan struct{}
-}
-
-// buffer is what a process said.
-type buffer struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-// Write implements [io.Writer].
-func (b *buffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.text = append(b.text, p...)
-	return len(p), nil
-}
-
-// String returns what was said so far.
-func (b *buffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return string(b.text)
-}
+// node is one of its nodes.
+type node struct{ *clusterlab.Node }
 
 func newLab() *lab {
 	GinkgoHelper()
-	ca, err := identity.NewEphemeralCA("lab", time.Now())
+	made, err := clusterlab.New(clusterlab.Config{Dir: GinkgoT().TempDir(), Program: built.ucp, CacheDir: built.cache, Now: time.Now})
 	Expect(err).NotTo(HaveOccurred())
-	l := &lab{dir: GinkgoT().TempDir(), ca: ca, nodes: map[string]*node{}}
-	l.admits, err = identity.NewEphemeral(ca, identity.Subject{Name: "client", Roles: []string{identity.RoleClient}}, time.Now())
-	Expect(err).NotTo(HaveOccurred())
-	return l
+	DeferCleanup(func() {
+		made.Close()
+		if CurrentSpecReport().Failed() {
+			for _, n := range made.Nodes() {
+				GinkgoWriter.Printf("--- %s\n%s\n", n.Name, n.Log())
+			}
+		}
+	})
+	return &lab{Lab: made, nodes: map[string]*node{}}
 }
 
 // broker makes a node that is a broker, and does not start it.
 func (l *lab) broker(name string, seeds ...*node) *node {
-	return l.node(name, freePort(), []string{"broker"}, seeds)
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"broker"}, Seeds: addresses(seeds)})
 }
 
 // executor makes a node that is an executor and only dials out, and does not start it.
 func (l *lab) executor(name string, seeds ...*node) *node {
-	return l.node(name, 0, []string{"executor"}, seeds)
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"executor"}, Seeds: addresses(seeds)})
 }
 
 // alone makes a node that is both, and does not start it.
 func (l *lab) alone(name string) *node {
-	return l.node(name, freePort(), []string{"broker", "executor"}, nil)
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"broker", "executor"}})
 }
 
-func (l *lab) node(name string, port int, roles []string, seeds []*node) *node {
+func (l *lab) add(s clusterlab.Setup) *node {
 	GinkgoHelper()
-	n := &node{lab: l, name: name, roles: roles, port: port}
-	for _, s := range seeds {
-		n.seeds = append(n.seeds, s.address())
-	}
-	_, err := identity.Create(n.file("identity"), l.ca, identity.Subject{Name: name, Roles: roles}, time.Now(), 0)
+	n, err := l.Add(s)
 	Expect(err).NotTo(HaveOccurred())
-	l.nodes[name] = n
-	return n
+	l.nodes[s.Name] = &node{n}
+	return l.nodes[s.Name]
 }
 
-func (n *node) address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+// relay opens a way to a broker that can be cut.
+func (l *lab) relay(to *node) *clusterlab.Relay {
+	GinkgoHelper()
+	r, err := l.Relay(to.Node)
+	Expect(err).NotTo(HaveOccurred())
+	return r
+}
 
-// file is the path of one of the node's files.
-func (n *node) file(parts ...string) string {
-	return filepath.Join(append([]string{n.lab.dir, n.name}, parts...)...)
+func addresses(of []*node) (all []string) {
+	for _, n := range of {
+		all = append(all, n.Address())
+	}
+	return all
 }
 
 // reads returns what one of the node's files says, nothing if it is not there.
 func (n *node) reads(parts ...string) string {
-	text, _ := os.ReadFile(n.file(parts...))
+	text, _ := os.ReadFile(n.File(parts...))
 	return string(text)
 }
 
 // blob is where the node keeps bytes.
 func (n *node) blob(b client.Blob) string {
 	name := hex.EncodeToString(b.Digest[:])
-	return n.file("data", "blobs", name[:2], name)
+	return n.File("data", "blobs", name[:2], name)
 }
 
 // start starts the node, which comes up, and returns it.
 func (n *node) start(ctx context.Context) *node {
 	GinkgoHelper()
-	n.startUnder(ctx)
-	Expect(n.process.up()).To(BeTrue(), "%s", n.process.log)
+	patient, enough := context.WithTimeout(ctx, soon)
+	defer enough()
+	Expect(n.Start(patient)).To(Succeed(), "%s", n.Log())
 	return n
 }
 
 // startUnder starts the node's process under another program, and waits until it is up or has ended.
 func (n *node) startUnder(ctx context.Context, program ...string) {
 	GinkgoHelper()
-	words := append(program, built.ucp, "node", "--name", n.name, "--network", "lab", "--roles", strings.Join(n.roles, ","),
-		"--host", "127.0.0.1", "--port", strconv.Itoa(n.port), "--slots", "2", "--dir", n.file("data"), "--identity", n.file("identity"))
-	if len(n.seeds) > 0 {
-		words = append(words, "--seeds", strings.Join(n.seeds, ","))
-	}
-	p := &process{cmd: exec.Command(words[0], words[1:]...), log: &buffer{}, over: make(chan struct{})}
-	p.cmd.Env = []string{"HOME=" + n.file(), "UCP_CACHE_DIR=" + built.cache, "PATH=" + os.Getenv("PATH")}
-	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	Expect(p.cmd.Start()).To(Succeed())
-	go func() {
-		_ = p.cmd.Wait() // its state says how it ended
-		close(p.over)
-	}()
-	n.process = p
-	DeferCleanup(func() {
-		p.kill()
-		if CurrentSpecReport().Failed() {
-			GinkgoWriter.Printf("--- %s\n%s\n", n.name, p.log)
-		}
-	})
-	Eventually(ctx, func() bool { return p.up() || p.ended() }).Should(BeTrue(), "%s", p.log)
+	patient, enough := context.WithTimeout(ctx, soon)
+	defer enough()
+	Expect(n.StartUnder(patient, program...)).To(Succeed(), "%s", n.Log())
 }
 
-func (p *process) up() bool { return strings.Contains(p.log.String(), `"msg":"node is up"`) }
-
-func (p *process) ended() bool {
-	select {
-	case <-p.over:
-		return true
-	default:
-		return false
-	}
-}
-
-// kill ends it at whichever instruction it is.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.over
-}
-
-// code waits for its end and returns its exit code.
-func (p *process) code(ctx context.Context) int {
+// code waits for the end of the node's process and returns its exit code.
+func (n *node) code(ctx context.Context) int {
 	GinkgoHelper()
-	Eventually(ctx, p.over).Should(BeClosed(), "%s", p.log)
-	return p.cmd.ProcessState.ExitCode()
+	Eventually(ctx, n.Over()).Should(BeClosed(), "%s", n.Log())
+	return n.ExitCode()
 }
 
-// signal sends it a signal.
-func (p *process) signal(s syscall.Signal) {
+// signal sends the node's process a signal.
+func (n *node) signal(s syscall.Signal) {
 	GinkgoHelper()
-	Expect(p.cmd.Process.Signal(s)).To(Succeed())
+	Expect(n.Signal(s)).To(Succeed())
 }
-
-// kill kills the node's process; its data stays.
-func (n *node) kill() { n.process.kill() }
 
 // client returns a client that knows these brokers, which the spec closes, and brings along the modules that the specs run.
 func (l *lab) client(ctx context.Context, brokers ...*node) *client.Client {
@@ -208,11 +138,7 @@ func (l *lab) client(ctx context.Context, brokers ...*node) *client.Client {
 }
 
 func (l *lab) dial(ctx context.Context, brokers ...*node) (*client.Client, error) {
-	var addresses []string
-	for _, b := range brokers {
-		addresses = append(addresses, b.address())
-	}
-	return client.Dial(ctx, client.Options{Addresses: addresses, Identity: l.admits})
+	return client.Dial(ctx, client.Options{Addresses: addresses(brokers), Identity: l.Client()})
 }
 
 // nothing is a job that does nothing; the network keeps it when it is done.
@@ -235,15 +161,6 @@ func (l *lab) submits(ctx context.Context, c *client.Client, n int) (acknowledge
 		acknowledged = append(acknowledged, s.ID())
 	}
 	return acknowledged
-}
-
-// freePort returns a port that nobody uses just now.
-func freePort() int {
-	GinkgoHelper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	Expect(err).NotTo(HaveOccurred())
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // noSkips is the variable that turns what cannot be tried into a failure: `make real` sets it for root, who can try all.

@@ -55,9 +55,9 @@ var _ = Describe("A lost executor", Label("JOB-2", "JOB-3", "JOB-4", "LOSS-2", "
 		s, err := c.Submit(ctx, l.sleeps(2*time.Second))
 		Expect(err).NotTo(HaveOccurred())
 		lost := l.runner(ctx, c, s.ID())
-		lost.kill()
+		lost.Kill()
 		since := time.Now()
-		Eventually(ctx, func() *node { return l.runner(ctx, c, s.ID()) }).ShouldNot(Equal(lost))
+		Eventually(ctx, func() *node { return l.runner(ctx, c, s.ID()) }).ShouldNot(BeIdenticalTo(lost))
 		Expect(time.Since(since)).To(BeNumerically("<", 3*time.Second))
 		j, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -70,11 +70,11 @@ var _ = Describe("A lost executor", Label("JOB-2", "JOB-3", "JOB-4", "LOSS-2", "
 		s, err := c.Submit(ctx, l.sleeps(3*time.Second))
 		Expect(err).NotTo(HaveOccurred())
 		frozen := l.runner(ctx, c, s.ID())
-		frozen.process.signal(syscall.SIGSTOP)
+		frozen.signal(syscall.SIGSTOP)
 		j, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		won := j.Current().Verdict.Attempt
-		frozen.process.signal(syscall.SIGCONT)
+		frozen.signal(syscall.SIGCONT)
 		Eventually(ctx, func(g Gomega) {
 			late, err := c.Job(ctx, s.ID())
 			g.Expect(err).NotTo(HaveOccurred())
@@ -88,7 +88,7 @@ var _ = Describe("A lost executor", Label("JOB-2", "JOB-3", "JOB-4", "LOSS-2", "
 		s, err := c.Submit(ctx, l.sleeps(2*time.Second))
 		Expect(err).NotTo(HaveOccurred())
 		lost := l.runner(ctx, c, s.ID())
-		lost.kill()
+		lost.Kill()
 		lost.start(ctx)
 		j, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
@@ -114,7 +114,7 @@ var _ = Describe("A lost broker", Label("JOB-6", "DISC-3", "real"), func() {
 			other = b1
 		}
 		Eventually(ctx, func() string { return other.blob(l.sleep) }).Should(BeAnExistingFile(), "what the job runs is at both brokers")
-		owner.kill()
+		owner.Kill()
 		j, err := s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(j.State()).To(Equal(job.StateAccepted))
@@ -219,13 +219,13 @@ func (l *lab) harms(ctx context.Context, brokers, executors []*node, rng *rand.R
 		}
 		pause := time.Duration(200+rng.IntN(4500)) * time.Millisecond
 		if rng.IntN(2) == 0 {
-			n.kill()
+			n.Kill()
 			time.Sleep(pause / 3) // how long it is gone
 			n.start(context.WithoutCancel(ctx))
 		} else {
-			n.process.signal(syscall.SIGSTOP)
+			n.signal(syscall.SIGSTOP)
 			time.Sleep(pause) // how long it is frozen
-			n.process.signal(syscall.SIGCONT)
+			n.signal(syscall.SIGCONT)
 		}
 		time.Sleep(300 * time.Millisecond) // faults overlap in what they cause, not in time
 	}
