@@ -10,9 +10,9 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
-	"github.com/urbancompute/ucp/internal/mutant"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -22,8 +22,10 @@ import (
 // BrokerSettings are a broker's timers and bounds.
 type BrokerSettings struct {
 	Heartbeat     time.Duration // how often executors are asked to show that they live
-	LeaseTimeout  time.Duration // silence after which an executor counts as lost, and a broker as out of reach
+	LeaseTimeout  time.Duration // silence after which an executor that was heard regularly counts as lost, and a broker as out of reach
 	Reconnect     time.Duration // how long a closed connection may stay closed before its executor counts as lost
+	LongJob       time.Duration // how long an attempt must have run for its executor to be waited for when most executors fall silent at once
+	Grace         time.Duration // how long it is waited for
 	SyncInterval  time.Duration // how often brokers compare their ledgers
 	BrokerTimeout time.Duration // how long a broker is out of reach before others take over its jobs
 	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
@@ -55,6 +57,8 @@ type Broker struct {
 	disk      disk
 	queue     *placement.Queue
 	crew      *crew
+	fallen    []time.Time // when executors were lost to silence, within a lease
+	strain    detect.Strain
 	active    map[job.ID]*activeJob
 	watched   map[string]job.ID  // the same by the supervisor's name
 	idle      []*actor.PID       // supervisors without a job
@@ -173,8 +177,12 @@ func (b *Broker) receive(ctx actor.Context) {
 		b.attemptDeclined(ctx, msg)
 	case *messages.AttemptFinished:
 		b.attemptFinished(ctx, msg)
+	case *messages.Pong:
+		b.pong(ctx, msg)
 	case *reconnectOver:
 		b.reconnectOver(ctx, msg)
+	case *doubtOver:
+		b.doubtOver(ctx, msg)
 	case *actor.Terminated:
 		b.terminated(ctx, msg)
 
@@ -218,9 +226,9 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 	case *messages.SlotReserved:
 		b.slotReserved(ctx, msg)
 	case *messages.HearRequest:
-		ctx.Request(ctx.Sender(), &messages.HearResponse{Journal: msg.GetJournal(), Hears: b.reaches(msg.GetJournal())})
+		b.hearRequest(ctx, msg)
 	case *messages.HearResponse:
-		b.owners.answered(msg.GetJournal(), msg.GetHears(), b.Now())
+		b.hearResponse(ctx, msg)
 	case *messages.HeldRequest:
 		b.heldRequest(ctx, msg)
 	case *messages.HeldResponse:
@@ -330,17 +338,13 @@ func (b *Broker) arm(ctx actor.Context) {
 func (b *Broker) tick(ctx actor.Context) {
 	now := b.Now()
 	late := now.Sub(b.lastTick) - 2*tick
+	b.strain.Ticked(late + tick)
 	b.lastTick = now
 	if late > 0 { // we were held up ourselves: nobody is blamed for the time that nobody listened
 		b.crew.forgive(late)
 		b.owners.forgive(late)
 	}
-	for _, e := range b.crew.silent(now, b.LeaseTimeout) {
-		if mutant.On(mutant.LeaseNeverExpires) {
-			break
-		}
-		b.lose(ctx, e, false, fmt.Sprintf("silent for %s", b.LeaseTimeout))
-	}
+	b.watchExecutors(ctx, now)
 	b.endRetention(ctx, now)
 	b.crew.prune(now)
 	b.expireOffers(now)

@@ -80,6 +80,9 @@ func (b *Broker) carriedOn(ctx actor.Context, id job.ID) {
 func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 	m := b.hear(ctx)
 	known := m != nil && m.lease == msg.GetLease()
+	if known {
+		m.pulse.Heard(b.Now())
+	}
 	if c := msg.GetCapabilities(); known && c != nil {
 		m.Window, m.Slots = int(c.GetWindow()), int(c.GetSlots())
 		b.schedule(ctx)
@@ -160,39 +163,21 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		return
 	}
 	b.log.Info("executor left", "executor", m.Name, "node", m.ID, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Left, false, "it stopped")
+	for _, id := range b.dismiss(ctx, m, roster.Left, "it stopped") {
+		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: "it stopped", At: b.hybrid()})
+	}
 }
 
 func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
 	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
 	over := &reconnectOver{m.ID, m.lease}
-	m.stopReconnect()
+	m.stopTimers()
 	m.reconnects = b.after(b.Reconnect, func() { root.Send(self, over) })
 }
 
 func (b *Broker) reconnectOver(ctx actor.Context, msg *reconnectOver) {
 	if m, ok := b.crew.members[msg.node]; ok && m.lease == msg.lease && m.reconnects != nil {
-		b.lose(ctx, m, true, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
-	}
-}
-
-// lose declares an executor lost. It is a guess: whatever it has in hand may still come back.
-// One whose kernel closed the connection went down, as far as can be told; silence says nothing (JOB-5).
-func (b *Broker) lose(ctx actor.Context, m *member, down bool, why string) {
-	b.log.Warn("executor lost", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
-	b.letGo(ctx, m, roster.Lost, down, why)
-}
-
-// letGo takes an executor out of the crew and tells the jobs it had in hand.
-func (b *Broker) letGo(ctx actor.Context, m *member, standing roster.Standing, down bool, why string) {
-	ids := m.jobs()
-	b.crew.leave(m)
-	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
-		b.enqueue(id)
-	}
-	b.noteExecutor(ctx, m, standing, why)
-	for _, id := range ids {
-		b.applyIfKnown(ctx, id, job.ExecutorLost{Executor: m.ID, Lease: m.lease, Reason: why, Down: down, At: b.hybrid()})
+		b.suspect(ctx, m, true, fmt.Sprintf("its connection closed and did not come back within %s", b.Reconnect))
 	}
 }
 
@@ -207,7 +192,7 @@ func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
 	delete(b.active, id)
 	delete(b.watched, who.Id)
 	b.crew.unreserve(id)
-	if j, ok := b.job(id); ok && b.live(j) {
+	if t, ok := b.tenure(id); ok && len(t.Live()) > 0 { // an attempt is under way for this broker
 		b.supervise(ctx, id)
 	} else {
 		b.enqueue(id)
@@ -216,11 +201,12 @@ func (b *Broker) supervisorEnded(ctx actor.Context, who *actor.PID) bool {
 	return true
 }
 
-// live says whether an attempt of a job is under way for this broker.
-func (b *Broker) live(j job.Job) bool {
+// tenure returns the one under which this broker handles a job.
+func (b *Broker) tenure(id job.ID) (job.Tenure, bool) {
+	j, _ := b.job(id)
 	mine, ok := j.Mine(b.journal)
 	t, _ := j.Tenure(mine)
-	return ok && len(t.Live()) > 0
+	return t, ok
 }
 
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {

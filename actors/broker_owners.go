@@ -32,6 +32,7 @@ type owners struct {
 	leader    map[job.ID]string              // the same the other way
 	away      map[string]bool                // journals out of reach when last looked
 	orphans   map[job.Name]orphan            // attempts under way at executors that this broker is not home to
+	graced    map[job.Name]bool              // attempts that were waited for behind a cut
 	inherited map[string]bool                // journals that were closed when last looked: their heirs have begun
 	resumed   map[job.ID]bool                // jobs of an earlier life that may still run somewhere
 }
@@ -45,12 +46,14 @@ type orphan struct {
 	lease    uint64
 	since    time.Time
 	asked    time.Time
+	// Its executor fell silent together with most others.
+	behindCut bool
 }
 
 func newOwners() owners {
 	return owners{
 		heard: map[string]time.Time{}, suspects: map[string]*suspicion{}, led: map[string]map[job.ID]struct{}{}, leader: map[job.ID]string{},
-		away: map[string]bool{}, orphans: map[job.Name]orphan{},
+		away: map[string]bool{}, orphans: map[job.Name]orphan{}, graced: map[job.Name]bool{},
 		resumed: map[job.ID]bool{}, inherited: map[string]bool{},
 	}
 }
@@ -386,6 +389,9 @@ func (b *Broker) orphaned(t job.Tenure) {
 		switch {
 		case !a.State.Live() || (m != nil && m.live[a.Name]): // over, or counted with its executor
 			delete(b.owners.orphans, a.Name)
+			if !a.State.Live() {
+				delete(b.owners.graced, a.Name)
+			}
 		case !watched:
 			b.owners.orphans[a.Name] = orphan{executor: a.Executor, lease: a.Lease, since: b.Now()}
 		}

@@ -158,7 +158,7 @@ func (b *Broker) waitingFor(j job.Job) string {
 	case j.State() == job.StateQueued:
 		return b.actorWaits(j)
 	}
-	return ""
+	return b.behindCut(j)
 }
 
 // actorWaits says what whoever acts for a job waits for. That need not be the authority, whose word is what a record says first.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/placement"
 )
@@ -21,6 +22,8 @@ type member struct {
 	lease      uint64
 	life       uint64 // its incarnation
 	heard      time.Time
+	pulse      detect.Accrual      // of its heartbeats
+	doubt      *doubt              // it may be lost: others are being asked
 	inHand     map[job.Name]inHand // what it has, by what it said when it came and what was deployed from here since
 	reserved   map[job.ID]bool     // slots promised to jobs whose attempt is not named yet
 	live       map[job.Name]bool   // attempts under way
@@ -34,8 +37,9 @@ func newCrew() *crew { return &crew{members: map[string]*member{}} }
 // what was deployed since too: it may have said so before it heard of that.
 func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
 	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, inHand: map[job.Name]inHand{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+	m.pulse.Heard(now)
 	if old, ok := c.members[e.ID]; ok {
-		old.stopReconnect()
+		old.stopTimers()
 		m.live, m.reserved = old.live, old.reserved
 		if old.lease == lease {
 			m.inHand = old.inHand
@@ -49,13 +53,13 @@ func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, no
 }
 
 func (c *crew) leave(m *member) {
-	m.stopReconnect()
+	m.stopTimers()
 	delete(c.members, m.ID)
 }
 
 func (c *crew) stop() {
 	for _, m := range c.members {
-		m.stopReconnect()
+		m.stopTimers()
 	}
 }
 
@@ -64,6 +68,7 @@ func (c *crew) hear(id string, now time.Time) *member {
 	m, ok := c.members[id]
 	if ok {
 		m.heard = now
+		m.trust()
 	}
 	return m
 }
@@ -72,18 +77,30 @@ func (c *crew) hear(id string, now time.Time) *member {
 func (c *crew) forgive(d time.Duration) {
 	for _, m := range c.members {
 		m.heard = m.heard.Add(d)
+		m.pulse.Forgive(d)
 	}
 }
 
-// silent returns the executors that were not heard for longer than timeout.
-func (c *crew) silent(now time.Time, timeout time.Duration) []*member {
+// silent returns the executors whose silence means loss.
+func (c *crew) silent(now time.Time, strain time.Duration, s detect.Settings) []*member {
 	var out []*member
 	for _, m := range c.sorted() {
-		if now.Sub(m.heard) > timeout {
+		if m.pulse.Suspects(now.Sub(m.heard), strain, s) {
 			out = append(out, m)
 		}
 	}
 	return out
+}
+
+// quiet counts the executors that were not heard for longer than d.
+func (c *crew) quiet(now time.Time, d time.Duration) int {
+	n := 0
+	for _, m := range c.members {
+		if now.Sub(m.heard) > d {
+			n++
+		}
+	}
+	return n
 }
 
 func (c *crew) sorted() []*member {
@@ -110,7 +127,7 @@ func (c *crew) choose(d placement.Demand) (*member, error) {
 	for _, m := range c.sorted() {
 		e := m.Executor
 		e.Used, e.Party = m.used(), m.party()
-		e.Cut = m.reconnects != nil
+		e.Cut = m.reconnects != nil || m.doubt != nil
 		executors = append(executors, e)
 	}
 	i, err := placement.Choose(d, executors)
@@ -191,10 +208,19 @@ func (m *member) jobs() []job.ID {
 	return slices.Compact(ids)
 }
 
-func (m *member) stopReconnect() {
+func (m *member) stopTimers() {
 	if m.reconnects != nil {
 		m.reconnects.Stop()
 		m.reconnects = nil
+	}
+	m.trust()
+}
+
+// trust ends doubts.
+func (m *member) trust() {
+	if m.doubt != nil {
+		m.doubt.patience.Stop()
+		m.doubt = nil
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
@@ -35,7 +36,9 @@ type Executor struct {
 	lease     uint64 // begins at the incarnation, whose random low bits leave room for those of one life
 	confirmed bool   // home has accepted the lease
 	timeout   time.Duration
-	heard     time.Time // when home was last heard
+	heard     time.Time      // when home was last heard
+	pulse     detect.Accrual // of its answers to heartbeats
+	strain    detect.Strain
 	runners   []*station
 	waiting   []*deployment
 	hands     map[job.Name]*deployment // everything deployed and not answered yet
@@ -106,6 +109,8 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.registered(ctx, msg)
 	case *messages.HeartbeatAnswered:
 		e.heartbeatAnswered(ctx, msg)
+	case *messages.Ping:
+		ctx.Request(pid(ctx.Sender().Address, messages.BrokerActor), &messages.Pong{For: msg.GetFor(), Life: e.Incarnation})
 	case *messages.DeployAttempt:
 		e.deploy(ctx, msg)
 	case *messages.StopAttempt:
@@ -145,7 +150,7 @@ func (e *Executor) tick(ctx actor.Context) {
 	if e.home == nil {
 		return
 	}
-	if silent := e.Now().Sub(e.heard); silent > e.timeout {
+	if silent := e.Now().Sub(e.heard); silent > e.timeout && e.pulse.Suspects(silent, e.strain.Allowance(), detect.Settings{Interval: e.every, Timeout: e.timeout}) {
 		e.leaveHome(ctx, silent)
 		return
 	}
@@ -165,8 +170,11 @@ func (e *Executor) tick(ctx actor.Context) {
 // that nobody listened. The results that it comes back with belong to its home, and are late or not there.
 func (e *Executor) forgive() {
 	now := e.Now()
-	if late := now.Sub(e.ticked) - 2*e.every; late > 0 {
+	late := now.Sub(e.ticked) - 2*e.every
+	e.strain.Ticked(late + e.every)
+	if late > 0 {
 		e.heard = e.heard.Add(late)
+		e.pulse.Forgive(late)
 	}
 	e.ticked = now
 }
@@ -210,7 +218,7 @@ func (e *Executor) leaveHome(ctx actor.Context, silent time.Duration) {
 
 // moveTo makes a broker home, and gives it as long as a lease lasts to say something.
 func (e *Executor) moveTo(ctx actor.Context, broker string) {
-	e.home, e.heard = pid(broker, messages.BrokerActor), e.Now()
+	e.home, e.heard, e.pulse = pid(broker, messages.BrokerActor), e.Now(), detect.Accrual{}
 	e.register(ctx)
 }
 
@@ -256,6 +264,7 @@ func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatA
 		return
 	}
 	e.heard = e.Now()
+	e.pulse.Heard(e.heard)
 	for _, address := range msg.GetBrokers() {
 		e.met(address)
 	}

@@ -103,7 +103,7 @@ func (nd *node) spawn(g Gomega, log *slog.Logger) {
 		switch r {
 		case messages.Broker:
 			props, err := actors.NewBroker(about, actors.BrokerSettings{
-				Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond,
+				Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, LongJob: 5 * time.Second, Grace: 6 * time.Second,
 				SyncInterval: time.Second, BrokerTimeout: 10 * time.Second, ForgetEvery: 5 * time.Second, Keep: time.Hour, MaxQueued: 1000, First: true,
 			})
 			g.Expect(err).NotTo(HaveOccurred())

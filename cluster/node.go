@@ -127,6 +127,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	}
 	settings := actors.BrokerSettings{
 		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
+		LongJob: n.cfg.Lease.Long, Grace: n.cfg.Lease.Grace,
 		SyncInterval: n.cfg.Sync.Interval, BrokerTimeout: n.cfg.BrokerTimeout, ForgetEvery: forgetEvery, Keep: syncKeep,
 		MaxQueued: n.cfg.Queue.Jobs, First: true, Founder: len(n.cfg.Seeds) == 0,
 	}

@@ -79,10 +79,14 @@ type Sync struct {
 type Lease struct {
 	// Heartbeat is the time between two heartbeats. Default 500 ms.
 	Heartbeat time.Duration `mapstructure:"heartbeat"`
-	// Timeout is the longest silence after which an executor is declared lost. Default 3 s.
+	// Timeout is the silence after which an executor that was heard regularly is declared lost; one that was not is given more. Default 3 s.
 	Timeout time.Duration `mapstructure:"timeout"`
 	// Reconnect is how long a closed connection may take to come back before it counts as a loss. Default 300 ms.
 	Reconnect time.Duration `mapstructure:"reconnect"`
+	// Long is how long an attempt must have run to be waited for when most executors fall silent at once, as in a partition. Default 1 min.
+	Long time.Duration `mapstructure:"long"`
+	// Grace is how long such an attempt is waited for. Default 30 s.
+	Grace time.Duration `mapstructure:"grace"`
 }
 
 // Caps are the most that one job may ask of an executor; what a job gets when it asks for nothing is decided elsewhere.
@@ -124,7 +128,7 @@ func Defaults() Node {
 		LogLevel:      "info",
 		LogFormat:     "auto",
 		Sync:          Sync{Interval: time.Second},
-		Lease:         Lease{Heartbeat: 500 * time.Millisecond, Timeout: 3 * time.Second, Reconnect: 300 * time.Millisecond},
+		Lease:         Lease{Heartbeat: 500 * time.Millisecond, Timeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, Long: time.Minute, Grace: 30 * time.Second},
 		BrokerTimeout: 10 * time.Second,
 		Caps: Caps{
 			Memory: GiB, Timeout: 24 * time.Hour, Stdout: 64 * MiB, Stderr: 64 * MiB,

@@ -195,7 +195,7 @@ var _ = Describe("A node file", func() {
 	DescribeTable("in YAML is refused", func(text string, want ...string) { wrongIn("node.yaml", text, want...) },
 		Entry("with an unknown key in a section", "lease: {heartbeet: 1s}", `node.yaml:1: unknown key "lease.heartbeet"; did you mean "lease.heartbeat"?`),
 		Entry("with a section's key outside of it", "heartbeat: 1s", `node.yaml:1: unknown key "heartbeat"; did you mean "lease.heartbeat"?`),
-		Entry("with a key like nothing known, by listing those", "lease: {quux-frobnicate: 1}", `node.yaml:1: unknown key "lease.quux-frobnicate"; known here: lease.heartbeat, lease.reconnect, lease.timeout`),
+		Entry("with a key like nothing known, by listing those", "lease: {quux-frobnicate: 1}", `node.yaml:1: unknown key "lease.quux-frobnicate"; known here: lease.grace, lease.heartbeat, lease.long, lease.reconnect, lease.timeout`),
 		Entry("with a value for a section", "sync: 1s", `node.yaml:1: sync must be a section with keys of its own, not "1s"`),
 		Entry("with a key given twice", "slots: 1\nslots: 2", `node.yaml:2: key "slots" is already given on line 1`),
 		Entry("with a key given in two ways", "sync.interval: 1s\nsync: {interval: 2s}", "node.yaml:2: sync.interval is given twice"),

@@ -94,6 +94,8 @@ var wire = []entry{
 	45: {&SyncRepair{}, broker, []string{SyncActor}},
 	46: {&HeldRequest{}, broker, []string{BrokerActor}},
 	47: {&HeldResponse{}, broker, []string{BrokerActor}},
+	48: {&Ping{}, broker, []string{ExecutorActor}},
+	49: {&Pong{}, executor, []string{BrokerActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

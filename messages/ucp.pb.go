@@ -2547,10 +2547,11 @@ func (x *SlotReserved) GetJournal() string {
 	return ""
 }
 
-// HearRequest asks a broker whether it hears another one.
+// HearRequest asks a broker whether it hears another one, or an executor: exactly one of journal and executor.
 type HearRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
+	Executor      string                 `protobuf:"bytes,2,opt,name=executor,proto3" json:"executor,omitempty"` // node id
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2592,10 +2593,20 @@ func (x *HearRequest) GetJournal() string {
 	return ""
 }
 
+func (x *HearRequest) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+// HearResponse answers it; of an executor that is not heard a broker says nothing.
 type HearResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
 	Hears         bool                   `protobuf:"varint,2,opt,name=hears,proto3" json:"hears,omitempty"`
+	Executor      string                 `protobuf:"bytes,3,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Life          uint64                 `protobuf:"varint,4,opt,name=life,proto3" json:"life,omitempty"`        // the executor's incarnation
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2644,6 +2655,117 @@ func (x *HearResponse) GetHears() bool {
 	return false
 }
 
+func (x *HearResponse) GetExecutor() string {
+	if x != nil {
+		return x.Executor
+	}
+	return ""
+}
+
+func (x *HearResponse) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+// Ping asks an executor to show that it lives.
+type Ping struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	For           string                 `protobuf:"bytes,1,opt,name=for,proto3" json:"for,omitempty"` // node id of the broker that wants to know
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ping) Reset() {
+	*x = Ping{}
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ping) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ping) ProtoMessage() {}
+
+func (x *Ping) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ping.ProtoReflect.Descriptor instead.
+func (*Ping) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *Ping) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
+}
+
+type Pong struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	For           string                 `protobuf:"bytes,1,opt,name=for,proto3" json:"for,omitempty"`
+	Life          uint64                 `protobuf:"varint,2,opt,name=life,proto3" json:"life,omitempty"` // the executor's incarnation
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Pong) Reset() {
+	*x = Pong{}
+	mi := &file_messages_ucp_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Pong) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Pong) ProtoMessage() {}
+
+func (x *Pong) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Pong.ProtoReflect.Descriptor instead.
+func (*Pong) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *Pong) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
+}
+
+func (x *Pong) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
 // HeldRequest asks the broker that is home to an executor whether that has an attempt in hand.
 type HeldRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2655,7 +2777,7 @@ type HeldRequest struct {
 
 func (x *HeldRequest) Reset() {
 	*x = HeldRequest{}
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2667,7 +2789,7 @@ func (x *HeldRequest) String() string {
 func (*HeldRequest) ProtoMessage() {}
 
 func (x *HeldRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[39]
+	mi := &file_messages_ucp_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2680,7 +2802,7 @@ func (x *HeldRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldRequest.ProtoReflect.Descriptor instead.
 func (*HeldRequest) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{39}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *HeldRequest) GetExecutor() string {
@@ -2708,7 +2830,7 @@ type HeldResponse struct {
 
 func (x *HeldResponse) Reset() {
 	*x = HeldResponse{}
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2720,7 +2842,7 @@ func (x *HeldResponse) String() string {
 func (*HeldResponse) ProtoMessage() {}
 
 func (x *HeldResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[40]
+	mi := &file_messages_ucp_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2733,7 +2855,7 @@ func (x *HeldResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldResponse.ProtoReflect.Descriptor instead.
 func (*HeldResponse) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{40}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *HeldResponse) GetAttempt() *AttemptName {
@@ -2762,7 +2884,7 @@ type ForwardResult struct {
 
 func (x *ForwardResult) Reset() {
 	*x = ForwardResult{}
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2774,7 +2896,7 @@ func (x *ForwardResult) String() string {
 func (*ForwardResult) ProtoMessage() {}
 
 func (x *ForwardResult) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[41]
+	mi := &file_messages_ucp_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2787,7 +2909,7 @@ func (x *ForwardResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ForwardResult.ProtoReflect.Descriptor instead.
 func (*ForwardResult) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{41}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ForwardResult) GetExecutor() string {
@@ -2823,7 +2945,7 @@ type Relay struct {
 
 func (x *Relay) Reset() {
 	*x = Relay{}
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2835,7 +2957,7 @@ func (x *Relay) String() string {
 func (*Relay) ProtoMessage() {}
 
 func (x *Relay) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[42]
+	mi := &file_messages_ucp_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2848,7 +2970,7 @@ func (x *Relay) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Relay.ProtoReflect.Descriptor instead.
 func (*Relay) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{42}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *Relay) GetExecutor() string {
@@ -2882,7 +3004,7 @@ type SyncPing struct {
 
 func (x *SyncPing) Reset() {
 	*x = SyncPing{}
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3016,7 @@ func (x *SyncPing) String() string {
 func (*SyncPing) ProtoMessage() {}
 
 func (x *SyncPing) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[43]
+	mi := &file_messages_ucp_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3029,7 @@ func (x *SyncPing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncPing.ProtoReflect.Descriptor instead.
 func (*SyncPing) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{43}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *SyncPing) GetHash() uint64 {
@@ -2933,7 +3055,7 @@ type SyncVector struct {
 
 func (x *SyncVector) Reset() {
 	*x = SyncVector{}
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2945,7 +3067,7 @@ func (x *SyncVector) String() string {
 func (*SyncVector) ProtoMessage() {}
 
 func (x *SyncVector) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[44]
+	mi := &file_messages_ucp_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2958,7 +3080,7 @@ func (x *SyncVector) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncVector.ProtoReflect.Descriptor instead.
 func (*SyncVector) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{44}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SyncVector) GetKnowledge() []byte {
@@ -3023,7 +3145,7 @@ type SyncTaken struct {
 
 func (x *SyncTaken) Reset() {
 	*x = SyncTaken{}
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3035,7 +3157,7 @@ func (x *SyncTaken) String() string {
 func (*SyncTaken) ProtoMessage() {}
 
 func (x *SyncTaken) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[45]
+	mi := &file_messages_ucp_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3048,7 +3170,7 @@ func (x *SyncTaken) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncTaken.ProtoReflect.Descriptor instead.
 func (*SyncTaken) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{45}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *SyncTaken) GetRound() uint64 {
@@ -3097,7 +3219,7 @@ type SyncDelta struct {
 
 func (x *SyncDelta) Reset() {
 	*x = SyncDelta{}
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3109,7 +3231,7 @@ func (x *SyncDelta) String() string {
 func (*SyncDelta) ProtoMessage() {}
 
 func (x *SyncDelta) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[46]
+	mi := &file_messages_ucp_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3122,7 +3244,7 @@ func (x *SyncDelta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncDelta.ProtoReflect.Descriptor instead.
 func (*SyncDelta) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{46}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *SyncDelta) GetRound() uint64 {
@@ -3199,7 +3321,7 @@ type SyncForgotten struct {
 
 func (x *SyncForgotten) Reset() {
 	*x = SyncForgotten{}
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3211,7 +3333,7 @@ func (x *SyncForgotten) String() string {
 func (*SyncForgotten) ProtoMessage() {}
 
 func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[47]
+	mi := &file_messages_ucp_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3224,7 +3346,7 @@ func (x *SyncForgotten) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncForgotten.ProtoReflect.Descriptor instead.
 func (*SyncForgotten) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{47}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SyncForgotten) GetJobs() []string {
@@ -3251,7 +3373,7 @@ type SyncAudit struct {
 
 func (x *SyncAudit) Reset() {
 	*x = SyncAudit{}
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3263,7 +3385,7 @@ func (x *SyncAudit) String() string {
 func (*SyncAudit) ProtoMessage() {}
 
 func (x *SyncAudit) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[48]
+	mi := &file_messages_ucp_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3276,7 +3398,7 @@ func (x *SyncAudit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncAudit.ProtoReflect.Descriptor instead.
 func (*SyncAudit) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{48}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SyncAudit) GetRanges() []uint64 {
@@ -3299,7 +3421,7 @@ type SyncSums struct {
 
 func (x *SyncSums) Reset() {
 	*x = SyncSums{}
-	mi := &file_messages_ucp_proto_msgTypes[49]
+	mi := &file_messages_ucp_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3311,7 +3433,7 @@ func (x *SyncSums) String() string {
 func (*SyncSums) ProtoMessage() {}
 
 func (x *SyncSums) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[49]
+	mi := &file_messages_ucp_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3324,7 +3446,7 @@ func (x *SyncSums) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncSums.ProtoReflect.Descriptor instead.
 func (*SyncSums) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{49}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SyncSums) GetRange() uint32 {
@@ -3366,7 +3488,7 @@ type SyncWant struct {
 
 func (x *SyncWant) Reset() {
 	*x = SyncWant{}
-	mi := &file_messages_ucp_proto_msgTypes[50]
+	mi := &file_messages_ucp_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3378,7 +3500,7 @@ func (x *SyncWant) String() string {
 func (*SyncWant) ProtoMessage() {}
 
 func (x *SyncWant) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[50]
+	mi := &file_messages_ucp_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3391,7 +3513,7 @@ func (x *SyncWant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncWant.ProtoReflect.Descriptor instead.
 func (*SyncWant) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{50}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SyncWant) GetKinds() []uint32 {
@@ -3420,7 +3542,7 @@ type SyncRepair struct {
 
 func (x *SyncRepair) Reset() {
 	*x = SyncRepair{}
-	mi := &file_messages_ucp_proto_msgTypes[51]
+	mi := &file_messages_ucp_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3432,7 +3554,7 @@ func (x *SyncRepair) String() string {
 func (*SyncRepair) ProtoMessage() {}
 
 func (x *SyncRepair) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_ucp_proto_msgTypes[51]
+	mi := &file_messages_ucp_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3445,7 +3567,7 @@ func (x *SyncRepair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SyncRepair.ProtoReflect.Descriptor instead.
 func (*SyncRepair) Descriptor() ([]byte, []int) {
-	return file_messages_ucp_proto_rawDescGZIP(), []int{51}
+	return file_messages_ucp_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SyncRepair) GetRecords() []byte {
@@ -3682,12 +3804,20 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
 	"\fSlotReserved\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
-	"\ajournal\x18\x02 \x01(\tR\ajournal\"'\n" +
+	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +
 	"\vHearRequest\x12\x18\n" +
-	"\ajournal\x18\x01 \x01(\tR\ajournal\">\n" +
+	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x1a\n" +
+	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"n\n" +
 	"\fHearResponse\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
-	"\x05hears\x18\x02 \x01(\bR\x05hears\"U\n" +
+	"\x05hears\x18\x02 \x01(\bR\x05hears\x12\x1a\n" +
+	"\bexecutor\x18\x03 \x01(\tR\bexecutor\x12\x12\n" +
+	"\x04life\x18\x04 \x01(\x04R\x04life\"\x18\n" +
+	"\x04Ping\x12\x10\n" +
+	"\x03for\x18\x01 \x01(\tR\x03for\",\n" +
+	"\x04Pong\x12\x10\n" +
+	"\x03for\x18\x01 \x01(\tR\x03for\x12\x12\n" +
+	"\x04life\x18\x02 \x01(\x04R\x04life\"U\n" +
 	"\vHeldRequest\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
 	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
@@ -3760,7 +3890,7 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 }
 
 var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 56)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_messages_ucp_proto_goTypes = []any{
 	(Refused_Code)(0),          // 0: ucp.Refused.Code
 	(*AttemptName)(nil),        // 1: ucp.AttemptName
@@ -3802,34 +3932,36 @@ var file_messages_ucp_proto_goTypes = []any{
 	(*SlotReserved)(nil),       // 37: ucp.SlotReserved
 	(*HearRequest)(nil),        // 38: ucp.HearRequest
 	(*HearResponse)(nil),       // 39: ucp.HearResponse
-	(*HeldRequest)(nil),        // 40: ucp.HeldRequest
-	(*HeldResponse)(nil),       // 41: ucp.HeldResponse
-	(*ForwardResult)(nil),      // 42: ucp.ForwardResult
-	(*Relay)(nil),              // 43: ucp.Relay
-	(*SyncPing)(nil),           // 44: ucp.SyncPing
-	(*SyncVector)(nil),         // 45: ucp.SyncVector
-	(*SyncTaken)(nil),          // 46: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 47: ucp.SyncDelta
-	(*SyncForgotten)(nil),      // 48: ucp.SyncForgotten
-	(*SyncAudit)(nil),          // 49: ucp.SyncAudit
-	(*SyncSums)(nil),           // 50: ucp.SyncSums
-	(*SyncWant)(nil),           // 51: ucp.SyncWant
-	(*SyncRepair)(nil),         // 52: ucp.SyncRepair
-	nil,                        // 53: ucp.JobChanged.NamesEntry
-	nil,                        // 54: ucp.NodeInfo.LabelsEntry
-	nil,                        // 55: ucp.Capabilities.LabelsEntry
-	nil,                        // 56: ucp.SlotRequest.LabelsEntry
+	(*Ping)(nil),               // 40: ucp.Ping
+	(*Pong)(nil),               // 41: ucp.Pong
+	(*HeldRequest)(nil),        // 42: ucp.HeldRequest
+	(*HeldResponse)(nil),       // 43: ucp.HeldResponse
+	(*ForwardResult)(nil),      // 44: ucp.ForwardResult
+	(*Relay)(nil),              // 45: ucp.Relay
+	(*SyncPing)(nil),           // 46: ucp.SyncPing
+	(*SyncVector)(nil),         // 47: ucp.SyncVector
+	(*SyncTaken)(nil),          // 48: ucp.SyncTaken
+	(*SyncDelta)(nil),          // 49: ucp.SyncDelta
+	(*SyncForgotten)(nil),      // 50: ucp.SyncForgotten
+	(*SyncAudit)(nil),          // 51: ucp.SyncAudit
+	(*SyncSums)(nil),           // 52: ucp.SyncSums
+	(*SyncWant)(nil),           // 53: ucp.SyncWant
+	(*SyncRepair)(nil),         // 54: ucp.SyncRepair
+	nil,                        // 55: ucp.JobChanged.NamesEntry
+	nil,                        // 56: ucp.NodeInfo.LabelsEntry
+	nil,                        // 57: ucp.Capabilities.LabelsEntry
+	nil,                        // 58: ucp.SlotRequest.LabelsEntry
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	53, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	55, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
 	7,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
 	16, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	54, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	56, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
 	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
 	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
 	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	55, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	57, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
 	25, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
 	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
 	25, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
@@ -3841,7 +3973,7 @@ var file_messages_ucp_proto_depIdxs = []int32{
 	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
 	2,  // 18: ucp.ResultAnswered.owner:type_name -> ucp.Ownership
 	1,  // 19: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	56, // 20: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	58, // 20: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
 	1,  // 21: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
 	1,  // 22: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
 	33, // 23: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
@@ -3865,7 +3997,7 @@ func file_messages_ucp_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   56,
+			NumMessages:   58,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -168,7 +168,7 @@ func checkL3(c *Chronicle, f fact) string {
 		return ""
 	}
 	b := c.w.settings.Broker
-	within := b.LeaseTimeout + b.Reconnect + 1500*time.Millisecond
+	within := b.LeaseTimeout + b.Reconnect + replan
 	for _, s := range c.order {
 		for _, d := range s.deployed {
 			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() && d.broker.disturbed < d.at {
@@ -180,8 +180,15 @@ func checkL3(c *Chronicle, f fact) string {
 	return ""
 }
 
+// replan is how long a broker has to act on what it knows.
+const replan = 1500 * time.Millisecond
+
 // askReplanned asks the broker of a deployment for its job, if nothing happened to that broker since.
 func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration) {
+	if b := c.w.settings.Broker; d.behind > 0 && c.w.now < d.behind+b.Grace+replan {
+		c.w.plan(owner, d.behind+b.Grace+replan-c.w.now, func() { c.askReplanned(d, owner, since) })
+		return
+	}
 	if d.broker.disturbed >= since || owner.paused || d.broker.Disk.harmed > 0 { // a broker reborn does not speak for its old journal
 		return
 	}

@@ -101,8 +101,9 @@ type deployment struct {
 	at       time.Duration
 	broker   *Node
 	executor *Node
-	life     *life // of the executor when it arrived
-	over     bool  // its result was answered
+	life     *life         // of the executor when it arrived
+	over     bool          // its result was answered
+	behind   time.Duration // when the broker said last that it is waited for, as behind a cut
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
@@ -303,6 +304,15 @@ func (c *Chronicle) unsaid(n *Node) {
 func hasVerdict(j job.Job, o job.Ownership) bool {
 	t, _ := j.Tenure(o)
 	return t.Verdict != nil
+}
+
+// behindCut notes that the broker of an attempt gives it some time to come back (LOSS-4).
+func (c *Chronicle) behindCut(id job.ID, by *Node) {
+	for _, d := range c.story(id).deployed {
+		if d.broker == by && !d.over {
+			d.behind = c.w.now
+		}
+	}
 }
 
 // givenUp notes that a broker was written off by another. If it lives, the others decide without what only it knows.

@@ -52,16 +52,22 @@ func (u *customer) begin() {
 	}
 }
 
-// relate makes some jobs wait for one that the client handed in before.
+// relate makes some jobs wait for one that the client handed in before, often just before.
 func (u *customer) relate() {
 	before := u.c.submitted
 	u.c.submitted = append(before, u.id)
-	if len(before) == 0 || u.rng.Float64() > 0.1 {
+	if len(before) == 0 || u.rng.Float64() > 0.15 {
 		return
+	}
+	if u.rng.IntN(2) == 0 {
+		before = before[max(0, len(before)-recent):]
 	}
 	rule := []job.OnFailure{job.FailJob, job.SkipJob, job.RunAnyway}[u.rng.IntN(3)]
 	u.spec.After = []job.Dependency{{Job: before[u.rng.IntN(len(before))], OnFailure: rule}}
 }
+
+// recent is how many jobs were handed in just before.
+const recent = 5
 
 func (u *customer) anyBroker() *Node {
 	brokers := u.c.w.where(func(n *Node) bool { return n.Is(messages.Broker) })

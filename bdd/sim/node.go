@@ -183,6 +183,8 @@ func (l *life) noted(n actors.Note) {
 		l.node.births++
 	case "forgotten":
 		l.node.w.chronicle.givenUp(n.Text, l.node)
+	case "attempt behind a cut":
+		l.node.w.chronicle.behindCut(n.Job, l.node)
 	case "superseded":
 		l.node.w.chronicle.story(n.Job).superseded[l.node.voice()]++
 	}

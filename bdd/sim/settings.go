@@ -51,7 +51,7 @@ type DiskSettings struct {
 func DefaultSettings() Settings {
 	return Settings{
 		Broker: actors.BrokerSettings{
-			Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond,
+			Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, LongJob: time.Second, Grace: 6 * time.Second,
 			SyncInterval: time.Second, BrokerTimeout: 4 * time.Second, ForgetEvery: 3 * time.Second, Keep: 20 * time.Second, MaxQueued: 1000,
 		},
 		Gateway: actors.GatewaySettings{MaxMailbox: 1000, MaxSpec: 128 << 10, MaxJobs: 100},

@@ -1,0 +1,143 @@
+package bdd_test
+
+import (
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"github.com/urbancompute/ucp/bdd/sim"
+	"github.com/urbancompute/ucp/internal/job"
+)
+
+var _ = Describe("An executor that only its home broker does not hear", Label("LOSS-3", "DISC-3"), func() {
+	It("keeps its jobs: another broker hears it, and it moves there", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			w.Run(time.Second)
+			id := w.Client("c1").Submit("b1", sim.Program("20s"))
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+			w.Executor("e2", "b1", "b2")
+			w.Cut("e1", "b1")
+			w.Run(30 * time.Second)
+			j := seen(w, "b1", id)
+			Expect(j.State()).To(Equal(job.StateAccepted))
+			Expect(j.Attempted()).To(Equal(1))
+			Expect(runs(w, "e2")).To(BeZero())
+		})
+	})
+
+	It("loses them when it began another life meanwhile, as soon as it is heard", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			w.Run(time.Second)
+			id := w.Client("c1").Submit("b1", sim.Program("20s"))
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+			w.Executor("e2", "b1", "b2")
+			w.Cut("e1", "b1")
+			w.Restart("e1")
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e2") == 1 })
+			Expect(seen(w, "b1", id).Current().Attempts[0].Note).To(Equal("it began another life"))
+		})
+	})
+
+	It("loses them when it falls silent everywhere", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			w.Run(time.Second)
+			w.Client("c1").Submit("b1", sim.Program("20s"))
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+			w.Executor("e2", "b1", "b2")
+			w.Run(time.Second)
+			w.Pause("e1")
+			w.Run(3200 * time.Millisecond)
+			Expect(runs(w, "e2")).To(Equal(1), "silence ends within a lease, and others are asked in that time too")
+		})
+	})
+})
+
+var _ = Describe("An executor whose connection closes", Label("LOSS-2"), func() {
+	It("is lost 300 ms later, and what other brokers say takes 100 ms more", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			w.Run(time.Second)
+			w.Client("c1").Submit("b1", sim.Program("20s"))
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+			w.Executor("e2", "b1", "b2")
+			w.Run(time.Second)
+			w.Kill("e1")
+			w.Run(300 * time.Millisecond)
+			Expect(runs(w, "e2")).To(BeZero())
+			w.Run(200 * time.Millisecond)
+			Expect(runs(w, "e2")).To(Equal(1))
+		})
+	})
+})
+
+var _ = Describe("Executors of which most fall silent at once", Label("LOSS-4"), func() {
+	// parted has three of four executors cut off while one of them is at a long job and one at a short one.
+	parted := func(tell func(w *sim.World, long, short job.ID)) {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			c := w.Client("c1")
+			w.ExecutorWith("e1", 1, map[string]string{"part": "there"}, "b1")
+			w.ExecutorWith("e2", 1, map[string]string{"part": "there"}, "b1")
+			w.ExecutorWith("e3", 1, map[string]string{"part": "elsewhere"}, "b1")
+			w.Run(time.Second)
+			submit := func() job.ID {
+				s := sim.Program("30s")
+				s.Needs.Labels = map[string]string{"part": "there"}
+				return c.Submit("b1", s)
+			}
+			long := submit()
+			w.Run(6 * time.Second)
+			short := submit()
+			w.Run(300 * time.Millisecond)
+			Expect(runs(w, "e1", "e2")).To(Equal(2))
+			w.ExecutorWith("e4", 2, map[string]string{"part": "there"}, "b1")
+			w.Run(time.Second)
+			for _, e := range []string{"e1", "e2", "e3"} {
+				w.Isolate(e)
+			}
+			w.Run(4 * time.Second)
+			tell(w, long, short)
+		}, sim.With(func(s *sim.Settings) { s.Broker.LongJob, s.Broker.Grace = 5*time.Second, 10*time.Second }))
+	}
+
+	It("are waited for by what ran for long, which says so; the rest is deployed again", func() {
+		parted(func(w *sim.World, long, short job.ID) {
+			Expect(runs(w, "e4")).To(Equal(1))
+			Expect(seen(w, "b1", short).Attempted()).To(Equal(2))
+			Expect(told(w, "b1", long).GetWaiting()).To(MatchRegexp(`^executor e\d fell silent together with most others, as in a partition: it has \ds to come back$`))
+			w.Heal()
+			w.Run(40 * time.Second)
+			j := seen(w, "b1", long)
+			Expect(j.State()).To(Equal(job.StateAccepted))
+			Expect(j.Attempted()).To(Equal(1))
+			Expect(told(w, "b1", long).GetWaiting()).To(BeEmpty())
+		})
+	})
+
+	It("are waited for no longer than that, and only once for each attempt", func() {
+		parted(func(w *sim.World, long, _ job.ID) {
+			w.Heal()
+			w.Run(4 * time.Second)
+			Expect(seen(w, "b1", long).Attempted()).To(Equal(1))
+			for _, e := range []string{"e1", "e2", "e3"} {
+				w.Isolate(e)
+			}
+			w.Run(4 * time.Second)
+			Expect(seen(w, "b1", long).Attempted()).To(Equal(2))
+		})
+		parted(func(w *sim.World, long, _ job.ID) {
+			w.Run(6 * time.Second)
+			Expect(seen(w, "b1", long).Attempted()).To(Equal(1))
+			w.Run(5 * time.Second)
+			Expect(seen(w, "b1", long).Attempted()).To(Equal(2))
+		})
+	})
+})
