@@ -27,6 +27,9 @@ func confine(s workerSettings) error {
 	}
 	// A machine short of memory is to take it from the guest, not from the node. Where this is refused, it chooses by size.
 	_ = os.WriteFile("/proc/self/oom_score_adj", []byte("1000"), 0)
+	stepBack()
+	// The kernel may share the processor between sessions first, and a worker has its own.
+	_ = os.WriteFile("/proc/self/autogroup", []byte(strconv.Itoa(niceness)), 0)
 	return nil
 }
 

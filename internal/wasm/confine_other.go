@@ -16,6 +16,7 @@ func confine(workerSettings) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{}); err != nil {
 		return fmt.Errorf("worker: limit core files: %w", err)
 	}
+	stepBack()
 	return nil
 }
 

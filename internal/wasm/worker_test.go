@@ -175,6 +175,20 @@ var _ = Describe("A slot and its worker process", Label("RUN-2"), func() {
 		Expect(openFiles(proc)).To(HaveEach(Or(HavePrefix("pipe:"), Equal("/dev/null"), HavePrefix("anon_inode:"))))
 		Expect(os.ReadFile(proc + "/limits")).To(ContainSubstring("Max core file size        0                    0"))
 	})
+	It("leaves the processor to the node first, with every thread", func(ctx SpecContext) {
+		works(ctx)
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", w.PID()))
+		Expect(err).NotTo(HaveOccurred())
+		if len(threads) == 0 {
+			Skip("the process is inspected in /proc, which is not here")
+		}
+		for _, t := range threads {
+			stat, err := os.ReadFile(t)
+			Expect(err).NotTo(HaveOccurred())
+			_, fields, _ := strings.Cut(string(stat), ") ")
+			Expect(strings.Fields(fields)[16]).To(Equal("5"), "nice of %s", t)
+		}
+	})
 	It("does not outlive its node, also in an endless loop", func(ctx SpecContext) {
 		node := exec.CommandContext(ctx, os.Args[0])
 		node.Env = append(os.Environ(), nodeMark+"="+r.request(spinning()).Module)
