@@ -207,8 +207,9 @@ func (b *Broker) owesSuperseded(j job.Job) bool {
 
 // put writes a record and has it pushed to the peers.
 func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state ledger.State) ledger.Record {
+	before, had := b.replica.Get(key)
 	rec := b.replica.Put(lane, key, state, b.hybrid())
-	b.save(rec)
+	b.save(versionOf(before, had), rec)
 	if mutant.On(mutant.PushBeforeFsync) {
 		ctx.Send(b.sync, &wrote{})
 	}

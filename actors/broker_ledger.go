@@ -105,6 +105,9 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		return // of a broker given up, or meant for an earlier life of this one
 	}
 	b.hearBroker(ctx, m.journal)
+	if b.disk.full {
+		return // it is sent again
+	}
 	p.journal = m.journal
 	journal := b.journal
 	if b.showsLoss(m) && !mutant.On(mutant.RolledBackGoesOn) {
@@ -155,7 +158,7 @@ func (b *Broker) showsLoss(m *merge) bool {
 
 // mergeRecord takes in one record and acts on what it says. It returns false if the record was forgotten here.
 func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) bool {
-	before, _ := b.replica.Get(rec.Key)
+	before, had := b.replica.Get(rec.Key)
 	after, outcome := b.replica.Merge(rec, repair)
 	switch outcome {
 	case ledger.Refused:
@@ -165,7 +168,7 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 		return true
 	case ledger.Taken:
 	}
-	b.save(after)
+	b.save(versionOf(before, had), after)
 	switch s := after.State.(type) {
 	case jobState:
 		old, _ := before.State.(jobState)

@@ -45,12 +45,13 @@ func (b *Broker) showJob(ctx actor.Context, q *showJob) {
 	if b.stale(ctx, q.seen, q.id) {
 		return
 	}
-	j, refused := b.find(q.id)
-	if refused != nil {
-		b.reply(ctx, refused)
-		return
-	}
-	b.reply(ctx, b.describe(j))
+	b.read(ctx, func() any {
+		j, refused := b.find(q.id)
+		if refused != nil {
+			return refused
+		}
+		return b.describe(j)
+	})
 }
 
 // cancelJob writes the wish down, at whatever broker it is said: the one that acts for the job turns it into a verdict (JOB-8).
@@ -59,8 +60,11 @@ func (b *Broker) cancelJob(ctx actor.Context, q *cancelJob) {
 		return
 	}
 	j, refused := b.find(q.id)
+	if refused == nil && b.disk.full {
+		refused = diskFull(j.ID)
+	}
 	if refused != nil {
-		b.reply(ctx, refused)
+		b.read(ctx, func() any { return refused })
 		return
 	}
 	if b.acts(j) {
@@ -78,9 +82,12 @@ func (b *Broker) reprieveJob(ctx actor.Context, q *reprieveJob) {
 		return
 	}
 	j, refused := b.find(q.id)
+	if refused == nil && b.disk.full {
+		refused = diskFull(j.ID)
+	}
 	switch {
 	case refused != nil:
-		b.reply(ctx, refused)
+		b.read(ctx, func() any { return refused })
 	case !b.acts(j):
 		b.passOn(ctx, j)
 	default:
@@ -93,13 +100,14 @@ func (b *Broker) reprieveJob(ctx actor.Context, q *reprieveJob) {
 
 // find returns the job whose id is, or uniquely begins with, id.
 func (b *Broker) find(id string) (job.Job, *messages.Refused) {
-	if j, ok := b.job(job.ID(id)); ok {
+	each, get := b.readable()
+	if j, ok := get(job.ID(id)); ok {
 		return j, nil
 	}
 	var found []job.Job
-	for rec := range b.replica.All(ledger.Job) {
-		if strings.HasPrefix(rec.Key.ID, id) && len(found) < 2 {
-			found = append(found, rec.State.(jobState).Job)
+	for j := range each {
+		if strings.HasPrefix(string(j.ID), id) && len(found) < 2 {
+			found = append(found, j)
 		}
 	}
 	switch {
@@ -233,9 +241,13 @@ func (b *Broker) listJobs(ctx actor.Context, q *listJobs) {
 	if b.stale(ctx, q.seen, "") {
 		return
 	}
+	b.read(ctx, func() any { return b.jobsPage(q) })
+}
+
+func (b *Broker) jobsPage(q *listJobs) *messages.JobsResponse {
+	each, _ := b.readable()
 	var jobs []job.Job
-	for rec := range b.replica.All(ledger.Job) {
-		j := rec.State.(jobState).Job
+	for j := range each {
 		if string(j.ID) > q.after && (q.state == "" || string(j.State()) == q.state) {
 			jobs = append(jobs, j)
 		}
@@ -249,7 +261,7 @@ func (b *Broker) listJobs(ctx actor.Context, q *listJobs) {
 	for _, j := range jobs {
 		res.Jobs = append(res.Jobs, b.describe(j))
 	}
-	b.reply(ctx, res)
+	return res
 }
 
 func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
@@ -271,7 +283,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	slices.SortFunc(res.Nodes, func(a, b *messages.NodeInfo) int {
 		return cmp.Or(cmp.Compare(a.GetName(), b.GetName()), cmp.Compare(a.GetId(), b.GetId()))
 	})
-	b.reply(ctx, res)
+	b.read(ctx, func() any { return res }) // who is there is no promise
 }
 
 // asSeen marks a node that is up by a record whose writer this broker has no link to: it may be out of date.

@@ -9,6 +9,9 @@ import (
 
 // takeResult brings a result to whoever acts for its job. Where nobody does just now it is left to the executor, which keeps it and sends it again.
 func (b *Broker) takeResult(ctx actor.Context, executor, party string, msg *messages.AttemptFinished) {
+	if b.disk.full {
+		return // its executor keeps it and sends it again
+	}
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	result, err := job.DecodeResult(msg.GetResult())
 	if err != nil {

@@ -3,12 +3,15 @@ package actors
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/mutant"
 )
@@ -167,17 +170,33 @@ type disk struct {
 	written uint64
 	synced  uint64
 	waiting []heldBack
+	before  []version // what writes that are not synced yet replaced, in the order of the writes
 	full    bool
+}
+
+// version is a record as it was before a write.
+type version struct {
+	at  uint64 // the batch of that write
+	key ledger.Key
+	rec *ledger.Record // nil: there was none
 }
 
 func (d *disk) clean() bool { return d.batch.empty() && !d.moved }
 
-// save notes a record for the next batch.
-func (b *Broker) save(rec ledger.Record) {
-	if b.disk.pid != nil {
-		b.disk.batch.Records = append(b.disk.batch.Records, SavedRecord{rec.Key, rec.Append(nil)})
-		b.disk.moved = true
+// save notes a record for the next batch, and what it was before, if it was.
+func (b *Broker) save(before *ledger.Record, rec ledger.Record) {
+	if d := &b.disk; d.pid != nil {
+		d.batch.Records = append(d.batch.Records, SavedRecord{rec.Key, rec.Append(nil)})
+		d.before = append(d.before, version{d.written + 1, rec.Key, before})
+		d.moved = true
 	}
+}
+
+func versionOf(rec ledger.Record, had bool) *ledger.Record {
+	if !had {
+		return nil
+	}
+	return &rec
 }
 
 // unsave notes that a record is forgotten.
@@ -251,10 +270,73 @@ func (b *Broker) journaled(msg *journaled) {
 		return
 	}
 	d.synced = msg.upto
+	written := slices.IndexFunc(d.before, func(v version) bool { return v.at > d.synced })
+	if written < 0 {
+		written = len(d.before)
+	}
+	d.before = slices.Delete(d.before, 0, written)
 	for len(d.waiting) > 0 && d.waiting[0].at <= d.synced {
 		do := d.waiting[0].do
 		d.waiting = d.waiting[1:]
 		do()
+	}
+}
+
+// read answers a question. While the disk is full nothing that is not on it may be told, and what is on it is: answer is asked again then, and
+// finds jobs as they were before the writes that wait.
+func (b *Broker) read(ctx actor.Context, answer func() any) {
+	if b.disk.full {
+		ctx.Respond(answer())
+		return
+	}
+	to, now := ctx.Sender(), answer()
+	told := false
+	send := func(m any) {
+		if !told {
+			ctx.Send(to, m)
+		}
+		told = true
+	}
+	b.holdOr(func() { send(now) }, func() { send(answer()) })
+}
+
+// onDisk returns the versions of records on the disk that writes which wait have replaced here. Only a full disk is asked for them.
+func (d *disk) onDisk() map[ledger.Key]*ledger.Record {
+	if !d.full {
+		return nil
+	}
+	versions := map[ledger.Key]*ledger.Record{}
+	for _, v := range slices.Backward(d.before) {
+		versions[v.key] = v.rec
+	}
+	return versions
+}
+
+// readable returns the jobs that may be told of, and each of them.
+func (b *Broker) readable() (each iter.Seq[job.Job], get func(job.ID) (job.Job, bool)) {
+	versions := b.disk.onDisk()
+	told := func(rec ledger.Record) (job.Job, bool) {
+		if v, replaced := versions[rec.Key]; replaced {
+			if v == nil {
+				return job.Job{}, false
+			}
+			rec = *v
+		}
+		return rec.State.(jobState).Job, true
+	}
+	each = func(yield func(job.Job) bool) {
+		for rec := range b.replica.All(ledger.Job) {
+			if j, ok := told(rec); ok && !yield(j) {
+				return
+			}
+		}
+	}
+	return each, func(id job.ID) (job.Job, bool) {
+		rec, ok := b.replica.Get(jobKey(id))
+		if !ok {
+			return job.Job{}, false
+		}
+		return told(rec)
 	}
 }
 

@@ -122,6 +122,30 @@ var _ = Describe("A submission", Label("JOB-1"), func() {
 		})
 	})
 
+	It("is told of by a broker whose disk is full as that disk has it, and goes on from there when there is room", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			w.Executor("e1", "b1")
+			w.Executor("e2", "b1")
+			c := w.Client("c1")
+			done, running, refused := c.Submit("b1", sim.Program("10ms")), c.Submit("b1", sim.Program("4s")), c.NewID("b1")
+			w.Run(2 * time.Second)
+			w.FullDisk("b1", true)
+			Expect(c.Ask("b1", c.Submission(refused, sim.Program("1s")))).To(HaveField("Code", messages.Refused_BUSY))
+			w.Run(10 * time.Second) // the running one ends meanwhile
+			Expect(told(w, "b1", done).GetFinal()).To(BeTrue())
+			Expect(seen(w, "b1", running).State()).To(Equal(job.StateRunning))
+			Expect(w.Look("b1", &messages.JobRequest{Job: string(refused)})).To(HaveField("Code", messages.Refused_NOT_FOUND))
+			Expect(w.Look("b1", &messages.JobsRequest{Limit: 10}).(*messages.JobsResponse).GetJobs()).To(HaveLen(2))
+			Expect(w.Look("b1", &messages.NodesRequest{}).(*messages.NodesResponse).GetNodes()).To(HaveLen(3))
+			Expect(c.Ask("b1", &messages.CancelJob{Job: string(running)})).To(HaveField("Code", messages.Refused_BUSY))
+			w.FullDisk("b1", false)
+			w.Run(5 * time.Second)
+			Expect(seen(w, "b1", running).State()).To(Equal(job.StateAccepted))
+			Expect(seen(w, "b1", running).Attempted()).To(Equal(1))
+		})
+	})
+
 	It("made twice, also at two brokers, is one job that runs once", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")
