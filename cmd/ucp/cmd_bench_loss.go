@@ -134,7 +134,7 @@ func (a *app) benchLoss(ctx context.Context, kind lossKind, rounds int) error {
 func (a *app) measureLosses(ctx context.Context, kind lossKind, rounds int) (measured []*lossRound, err error) {
 	n, err := a.newLossNetwork(ctx, kind)
 	if n != nil {
-		defer func() { err = errors.Join(err, n.close()) }()
+		defer func() { err = errors.Join(err, n.close()) }() //nolint:contextcheck // closing has a bound of its own
 	}
 	for i := 1; err == nil && i <= rounds; i++ {
 		r := n.round(ctx)
