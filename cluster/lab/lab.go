@@ -17,7 +17,7 @@ type Config struct {
 	Dir      string           // where everything of the lab is, which the caller removes
 	Program  string           // the ucp binary
 	CacheDir string           // where nodes keep what they compiled
-	Env      []string         // what nodes find in their environment, beside what they need
+	Env      []string         // what nodes find in their environment, beside what they need, which wins
 	Now      func() time.Time // the wall clock
 }
 
@@ -57,9 +57,11 @@ func (l *Lab) Add(s Setup) (*Node, error) {
 			return nil, err
 		}
 	}
-	if _, err := identity.Create(n.File("identity"), l.ca, identity.Subject{Name: s.Name, Roles: s.Roles}, l.cfg.Now(), 0); err != nil {
+	id, err := identity.Create(n.File("identity"), l.ca, identity.Subject{Name: s.Name, Roles: s.Roles}, l.cfg.Now(), 0)
+	if err != nil {
 		return nil, err
 	}
+	n.id = string(id.Peer().ID)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.nodes[s.Name] != nil {

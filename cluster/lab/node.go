@@ -32,9 +32,13 @@ func (s *Setup) Has(role string) bool { return slices.Contains(s.Roles, role) }
 type Node struct {
 	Setup
 	lab     *Lab
+	id      string
 	port    int // 0: it only dials out
 	process *process
 }
+
+// ID returns the node's id, which it has from the beginning.
+func (n *Node) ID() string { return n.id }
 
 // Address is where the node listens.
 func (n *Node) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
@@ -48,7 +52,7 @@ func (n *Node) Start(ctx context.Context) error {
 		return err
 	}
 	if !n.process.up() {
-		return fmt.Errorf("lab: node %s did not come up: %s", n.Name, lastLine(n.process.log.String()))
+		return fmt.Errorf("lab: node %s did not come up: %s", n.Name, n.LastLine())
 	}
 	return nil
 }
@@ -68,7 +72,7 @@ func (n *Node) StartUnder(ctx context.Context, program ...string) error {
 		return nil
 	case <-ctx.Done():
 		p.kill()
-		return fmt.Errorf("lab: node %s is not up: %w", n.Name, errors.Join(ctx.Err(), errors.New(lastLine(p.log.String()))))
+		return fmt.Errorf("lab: node %s is not up: %w", n.Name, errors.Join(ctx.Err(), errors.New(n.LastLine())))
 	}
 }
 
@@ -88,7 +92,8 @@ func (n *Node) command() []string {
 }
 
 func (n *Node) environment() []string {
-	return append([]string{"HOME=" + n.File(), "UCP_CACHE_DIR=" + n.lab.cfg.CacheDir, "UCP_LOG_FORMAT=json", "PATH=" + os.Getenv("PATH")}, n.lab.cfg.Env...)
+	return append(slices.Clone(n.lab.cfg.Env), // of two of a name the last one counts
+		"HOME="+n.File(), "UCP_CONFIG_DIR="+n.File("config"), "UCP_CACHE_DIR="+n.lab.cfg.CacheDir, "UCP_LOG_FORMAT=json", "PATH="+os.Getenv("PATH"))
 }
 
 // Running says whether the node has a process, frozen or not.
@@ -132,7 +137,8 @@ func (n *Node) Signal(s syscall.Signal) error {
 	return nil
 }
 
-func lastLine(text string) string {
-	text = strings.TrimSpace(text)
+// LastLine returns the last thing that the node's last process has said.
+func (n *Node) LastLine() string {
+	text := strings.TrimSpace(n.Log())
 	return text[strings.LastIndexByte(text, '\n')+1:]
 }

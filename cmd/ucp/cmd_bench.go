@@ -15,7 +15,7 @@ import (
 )
 
 func newBenchCommand(a *app) *cobra.Command {
-	return group("bench", "Measure what this network, or this machine, can do", newBenchJobsCommand(a))
+	return group("bench", "Measure what this network, or this machine, can do", newBenchJobsCommand(a), newBenchLossCommand(a))
 }
 
 // benchOptions say what bench jobs measures.
@@ -168,13 +168,15 @@ func (b *benchOutput) write(w io.Writer) error {
 	return table(w, rows...)
 }
 
-// percentile returns how long the fastest p per cent of jobs took at most. The times are sorted.
-func (c *crowd) percentile(p int) millis {
-	if len(c.times) == 0 {
+// percentile returns what the fastest p per cent took at most. The times are sorted.
+func percentile(times []time.Duration, p int) millis {
+	if len(times) == 0 {
 		return 0
 	}
-	return millis(c.times[min(len(c.times)*p/100, len(c.times)-1)])
+	return millis(times[min(len(times)*p/100, len(times)-1)])
 }
+
+func (c *crowd) percentile(p int) millis { return percentile(c.times, p) }
 
 func (c *crowd) sort() { slices.Sort(c.times) }
 

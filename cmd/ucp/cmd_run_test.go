@@ -254,5 +254,7 @@ var _ = Describe("Verbs that need a network", func() {
 		Entry("an unknown form of output", "text or json", "status", "-o", "yaml"),
 		Entry("an unknown level", "debug, info, warn or error", "status", "--log-level", "loud"),
 		Entry("no jobs to bench", "--count must be from 1", "bench", "jobs", "--count", "0"),
+		Entry("no rounds to bench", "--rounds must be from 1", "bench", "loss", "--rounds", "0"),
+		Entry("an unknown loss", "kill, freeze, cut, broker", "bench", "loss", "--kind", "flood"),
 	)
 })

@@ -149,6 +149,11 @@ var _ = Describe("Running a module", func() {
 		It("really sleeps", func(ctx SpecContext) {
 			Expect(run(ctx, w, script(Sleep(80*time.Millisecond))).Run).To(BeNumerically(">=", 80*time.Millisecond))
 		})
+		It("lets the command that waits do so for as long as it is told", func(ctx SpecContext) {
+			o := run(ctx, w, r.request(wasm.Pause()), string(wasm.PauseFor(80*time.Millisecond)))
+			Expect(o.Succeeded()).To(BeTrue(), o.Message)
+			Expect(o.Run).To(And(BeNumerically(">=", 80*time.Millisecond), BeNumerically("<", time.Minute)))
+		})
 		It("makes a deterministic guest see the same clock and the same randomness each time", func(ctx SpecContext) {
 			const at = 8192 // where Copy and Write have their buffer
 			req := script(Call("clock_time_get", I32(0), I64(0), I32(at)), Call("random_get", I32(at+8), I32(16)),
