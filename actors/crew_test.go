@@ -6,6 +6,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/placement"
 )
@@ -51,5 +52,43 @@ var _ = Describe("What a broker's executors have in hand", Label("JOB-2"), func(
 	It("is not what a life of the broker before this one deployed, unless the executor says so", func() {
 		c.account(none, runs, life+1)
 		Expect(e.has(name, time.Now())).To(BeFalse())
+	})
+})
+
+var _ = Describe("An executor's lease at its home broker", Label("LOSS-1", "LOSS-2"), func() {
+	s := detect.Settings{Interval: 500 * time.Millisecond, Timeout: 3 * time.Second}
+	start := time.Unix(0, 0)
+	var (
+		c *crew
+		e *member
+	)
+	BeforeEach(func() {
+		c = newCrew()
+		e = c.join(placement.Executor{ID: "e"}, nil, 1, 1, start)
+	})
+
+	It("is renewed by anything that it sends", func() {
+		now := start
+		for range 20 {
+			now = now.Add(2 * time.Second)
+			c.hear("e", now)
+		}
+		Expect(c.silent(now.Add(2*time.Second), 0, s)).To(BeEmpty())
+		Expect(c.silent(now.Add(2500*time.Millisecond), 0, s)).To(ConsistOf(e))
+	})
+
+	It("does not depend on how much it sends: only its heartbeats tell how regularly it is heard", func() {
+		now := start
+		for range 1000 { // a burst of results
+			now = now.Add(time.Millisecond)
+			c.hear("e", now)
+		}
+		Expect(c.silent(now.Add(2300*time.Millisecond), 0, s)).To(BeEmpty())
+	})
+
+	It("ends doubts about it when it is heard again", func() {
+		e.doubt = &doubt{patience: time.NewTimer(time.Hour)}
+		c.hear("e", start.Add(time.Second))
+		Expect(e.doubt).To(BeNil())
 	})
 })
