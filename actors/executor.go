@@ -111,8 +111,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.start(ctx)
 	case *actor.Stopping:
 		e.ticker.Stop()
-		e.shelf.flush(ctx)
-		e.shelf.stop()
+		e.shelf.stop(ctx)
 	case *executorTick:
 		e.tick(ctx)
 	case *messages.PeerUp:
@@ -137,6 +136,8 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.done(ctx, msg)
 	case *batchWritten:
 		e.resultsWritten(ctx, msg)
+	case *breathOver:
+		e.shelf.breathOver(ctx)
 	case *tryAgain:
 		e.shelf.send(ctx)
 	case returned: // results are sent again, and so is the registration

@@ -52,16 +52,36 @@ func (c *ResultChanges) empty() bool { return len(c.Kept) == 0 && len(c.Dropped)
 // has no room for, is in memory.
 type shelf struct {
 	commits[ResultChanges]
-	full bool
+	breath Timer // runs while the next batch is gathered
+	full   bool
 }
 
-// keep has a finished attempt written, at once if the disk is idle.
+// breath is how long results are gathered before they are written: on a quiet network a broker has answered by then, and nothing is written at all;
+// on a busy one an executor that shares a broker's disk does not keep it from its own fsyncs.
+const breath = 20 * time.Millisecond
+
+// breathOver says that what was gathered is to be written.
+type breathOver struct{}
+
+// keep has a finished attempt written, soon.
 func (s *shelf) keep(ctx actor.Context, d *deployment) {
-	if s.disk == nil {
+	if s.disk != nil {
+		s.next.keep(keyOf(d.name), encodeDeployment(d))
+		s.writeSoon(ctx)
+	}
+}
+
+func (s *shelf) writeSoon(ctx actor.Context) {
+	if s.busy || s.breath != nil || len(s.next.Kept) == 0 {
 		return
 	}
-	s.next.keep(keyOf(d.name), encodeDeployment(d))
-	if !s.busy {
+	root, self := RootContext(ctx.ActorSystem(), s.Clock), ctx.Self()
+	s.breath = s.after(breath, func() { root.Send(self, &breathOver{}) })
+}
+
+func (s *shelf) breathOver(ctx actor.Context) {
+	s.breath = nil
+	if !s.busy && len(s.next.Kept) > 0 {
 		s.write(ctx)
 	}
 }
@@ -81,6 +101,14 @@ func (s *shelf) flush(ctx actor.Context) {
 	}
 }
 
+func (s *shelf) stop(ctx actor.Context) {
+	s.flush(ctx)
+	s.commits.stop()
+	if s.breath != nil {
+		s.breath.Stop()
+	}
+}
+
 func (e *Executor) resultsWritten(ctx actor.Context, msg *batchWritten) {
 	s := &e.shelf
 	full := !s.written(ctx, msg.err)
@@ -88,9 +116,7 @@ func (e *Executor) resultsWritten(ctx actor.Context, msg *batchWritten) {
 		s.full = full
 		e.log.Warn("disk", "full", full)
 	}
-	if !full && len(s.next.Kept) > 0 {
-		s.write(ctx)
-	}
+	s.writeSoon(ctx)
 }
 
 // resultFormat is how deployments are kept. A program refuses formats that it does not know.
@@ -146,7 +172,7 @@ const (
 	// maxResults bounds the results that an executor keeps unanswered: a registration names them all, in one message. With so many it takes no new
 	// work.
 	maxResults = 1024
-	// resultPatience is how long such a result waits before another may take its place. Brokers that live answer sooner.
+	// resultPatience is how long results wait before others may take their place. Brokers that live answer sooner.
 	resultPatience = time.Minute
 )
 
@@ -155,9 +181,10 @@ func (e *Executor) window() uint32 {
 	return narrow(max(0, min(e.pace.Window(), maxResults-e.finished)))
 }
 
-// letGo makes room when there are too many results that nobody answers, as those for a broker that is gone for good: a quarter goes, first those
-// that brokers hold anyway, then those that have waited for longest. Their jobs, if anybody still knows them, run again.
+// letGo makes room when there are too many results that nobody answers, as those for a broker that is gone for good: once a quarter of them has waited
+// for long enough as many go, first those that brokers hold anyway, then the oldest. Their jobs, if anybody still knows them, run again.
 func (e *Executor) letGo(ctx actor.Context) {
+	enough := e.finished - maxResults*3/4
 	if e.finished < maxResults {
 		return
 	}
@@ -167,17 +194,17 @@ func (e *Executor) letGo(ctx actor.Context) {
 			old = append(old, d)
 		}
 	}
+	if len(old) < enough {
+		return
+	}
 	slices.SortStableFunc(old, func(a, b *deployment) int { return cmp.Or(cmp.Compare(a.worth(), b.worth()), a.since.Compare(b.since)) })
-	old = old[:min(len(old), e.finished-maxResults*3/4)]
-	for _, d := range old {
+	for _, d := range old[:enough] {
 		e.forget(d)
 		e.tellBrokers(ctx, d, &messages.AttemptDeclined{
 			Attempt: d.result.GetAttempt(), Reason: "no broker answered for its result, and its executor had no room for it any more",
 		})
 	}
-	if len(old) > 0 {
-		e.log.Warn("results let go that no broker answered for", "results", len(old), "left", e.finished)
-	}
+	e.log.Warn("results let go that no broker answered for", "results", enough, "left", e.finished)
 }
 
 // worth says how much is lost with a result: little if brokers hold it.
