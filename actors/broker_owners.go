@@ -310,10 +310,10 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 			b.owners.orphans[n] = o
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
+		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home):
+			b.askHome(ctx, n, o, node.Home, now) // also if it began another life: it keeps its results
 		case known && node.Life > o.lease:
 			b.disown(ctx, n, "its executor began another life")
-		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home):
-			b.askHome(ctx, n, o, node.Home, now)
 		case now.Sub(o.since) > b.LeaseTimeout:
 			b.disown(ctx, n, "no broker in reach hears its executor")
 		}

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"time"
@@ -22,11 +23,12 @@ type ExecutorSettings struct {
 	Engine    string
 	Resend    time.Duration // how long a result waits for its answer before it is sent again
 	Workbench Workbench
+	Results   Results // nil: they are in memory
 }
 
 // Executor runs attempts for its home broker. It holds a lease there, which it numbers itself; it queues what it was deployed, hands it to
-// its runners, and keeps every result until the broker has answered for it. The node supervises it: one that panics ends its node, and
-// the broker redeploys what it had in hand.
+// its runners, and keeps every result until a broker has answered for it, on disk and so also across its own end. The node supervises it: one that
+// panics ends its node, and the broker redeploys what it had running.
 type Executor struct {
 	*Node
 	ExecutorSettings
@@ -43,6 +45,7 @@ type Executor struct {
 	waiting   []*deployment
 	hands     map[job.Name]*deployment // everything deployed and not answered yet
 	finished  int                      // how many of them are
+	shelf     shelf
 	pace      placement.Pace
 	told      uint32 // the window that home knows
 	ticker    Timer
@@ -58,12 +61,15 @@ type station struct {
 
 // deployment is one attempt in this executor's hands.
 type deployment struct {
-	name   job.Name
-	owner  *actor.PID // the broker that deployed it, which is home no more if the executor has moved
-	spec   *job.Spec
-	mac    []byte
-	result *messages.AttemptFinished // nil until it is done
-	sent   time.Time
+	name    job.Name
+	owner   *actor.PID // the broker that deployed it, which is home no more if the executor has moved
+	spec    *job.Spec
+	mac     []byte
+	result  *messages.AttemptFinished // nil until it is done
+	since   time.Time                 // when it was done, or this life began
+	sent    time.Time
+	held    bool // a broker said that it holds the result until others agree
+	earlier bool // it was done in an earlier life
 }
 
 // runnersPerSlot is two, so that a slot finds its next program ready.
@@ -72,14 +78,23 @@ const runnersPerSlot = 2
 // executorTick is when an executor shows that it lives and sends again what was not answered.
 type executorTick struct{}
 
-// NewExecutor returns the props of a node's executor.
-func NewExecutor(n *Node, s ExecutorSettings) *actor.Props {
+// NewExecutor reads which results were kept and returns the props of a node's executor.
+func NewExecutor(n *Node, s ExecutorSettings) (*actor.Props, error) {
+	kept, err := loadResults(s.Results)
+	if err != nil {
+		return nil, fmt.Errorf("executor %s: %w", n.Name, err)
+	}
 	return n.props(func() actor.Actor {
-		return &Executor{
+		e := &Executor{
 			Node: n, ExecutorSettings: s, log: n.Log.With("actor", messages.ExecutorActor),
-			hands: map[job.Name]*deployment{}, lease: n.Incarnation, every: firstHeartbeat, timeout: firstTimeout,
+			hands: map[job.Name]*deployment{}, finished: len(kept), lease: n.Incarnation, every: firstHeartbeat, timeout: firstTimeout,
 		}
-	})
+		e.shelf.Node, e.shelf.disk = n, s.Results
+		for _, d := range kept {
+			e.hands[d.name] = d
+		}
+		return e
+	}), nil
 }
 
 // Until a broker says how it wants them, heartbeats and leases are these.
@@ -99,6 +114,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.start(ctx)
 	case *actor.Stopping:
 		e.ticker.Stop()
+		e.shelf.stop(ctx)
 	case *executorTick:
 		e.tick(ctx)
 	case *messages.PeerUp:
@@ -123,6 +139,12 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.started(ctx, msg.name)
 	case *runDone:
 		e.done(ctx, msg)
+	case *batchWritten:
+		e.resultsWritten(ctx, msg)
+	case *breathOver:
+		e.shelf.breathOver(ctx)
+	case *tryAgain:
+		e.shelf.send(ctx)
 	case returned: // results are sent again, and so is the registration
 		logReturned(e.log, msg)
 	case actor.SystemMessage, actor.AutoReceiveMessage:
@@ -133,6 +155,12 @@ func (e *Executor) Receive(ctx actor.Context) {
 
 func (e *Executor) start(ctx actor.Context) {
 	e.pace, e.ticked = placement.Pace{Slots: e.Slots}, e.Now()
+	for _, d := range e.hands {
+		d.since = e.Now()
+	}
+	if e.finished > 0 {
+		e.log.Info("results of an earlier life found", "results", e.finished)
+	}
 	for i := range runnersPerSlot * e.Slots {
 		e.runners = append(e.runners, &station{pid: ctx.Spawn(newRunner(e.Node, e.Workbench, i))})
 	}
@@ -147,6 +175,8 @@ func (e *Executor) arm(ctx actor.Context) {
 func (e *Executor) tick(ctx actor.Context) {
 	e.arm(ctx)
 	e.forgive()
+	e.letGo(ctx)
+	e.shelf.flush(ctx)
 	if e.home == nil {
 		return
 	}
@@ -226,7 +256,7 @@ func (e *Executor) moveTo(ctx actor.Context, broker string) {
 func (e *Executor) register(ctx actor.Context) {
 	e.lease++
 	e.confirmed = false
-	e.told = narrow(e.pace.Window())
+	e.told = e.window()
 	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities()}
 	for _, d := range e.inHand() {
 		m.Running = append(m.Running, messages.AttemptToWire(d.name))
@@ -280,12 +310,12 @@ func (e *Executor) isHome(ctx actor.Context) bool {
 
 func (e *Executor) capabilities() *messages.Capabilities {
 	return &messages.Capabilities{
-		Slots: narrow(e.Slots), Window: narrow(e.pace.Window()), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+		Slots: narrow(e.Slots), Window: e.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
 	}
 }
 
 func (e *Executor) capabilitiesIfChanged() *messages.Capabilities {
-	if w := narrow(e.pace.Window()); w != e.told {
+	if w := e.window(); w != e.told {
 		e.told = w
 		return e.capabilities()
 	}

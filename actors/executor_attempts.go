@@ -27,7 +27,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 	case err != nil:
 		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
 		return
-	case len(e.hands)-e.finished >= placement.MaxWindow(e.Slots):
+	case len(e.hands)-e.finished >= placement.MaxWindow(e.Slots) || e.finished >= maxResults:
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
@@ -79,8 +79,10 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 	}
 	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
 		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
+		d.since = e.Now()
 		e.finished++
 		e.sendResult(ctx, d)
+		e.shelf.keep(ctx, d)
 	} else {
 		delete(e.hands, msg.name) // stopped: nobody waits for it
 	}
@@ -91,12 +93,23 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 // or knows who has.
 func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
 	d.sent = e.Now()
-	e.told = narrow(e.pace.Window())
+	e.told = e.window()
 	result := &messages.AttemptFinished{Attempt: d.result.GetAttempt(), Mac: d.result.GetMac(), Result: d.result.GetResult(), Window: e.told}
-	ctx.Request(d.owner, result)
+	e.tellBrokers(ctx, d, result)
+}
+
+func (e *Executor) tellBrokers(ctx actor.Context, d *deployment, m any) {
+	ctx.Request(d.owner, m)
 	if e.home != nil && !e.home.Equal(d.owner) {
-		ctx.Request(e.home, result)
+		ctx.Request(e.home, m)
 	}
+}
+
+func verdictOf(msg *messages.ResultAnswered) string {
+	if msg.GetAccepted() {
+		return "accepted"
+	}
+	return "rejected"
 }
 
 // speaksFor says whether the sender of the message under way may answer for an attempt: the broker that deployed it, or the home broker.
@@ -107,11 +120,17 @@ func (e *Executor) speaksFor(ctx actor.Context, d *deployment) bool {
 func (e *Executor) resultAnswered(ctx actor.Context, msg *messages.ResultAnswered) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	d, ok := e.hands[n]
-	if !ok || d.result == nil || !e.speaksFor(ctx, d) || msg.GetHeld() {
-		return // held: it is kept until others agree
+	if !ok || d.result == nil || !e.speaksFor(ctx, d) {
+		return
 	}
-	delete(e.hands, n)
-	e.finished--
+	if msg.GetHeld() {
+		d.held = true // it is kept until others agree
+		return
+	}
+	e.forget(d)
+	if d.earlier {
+		e.note("result of an earlier life: "+verdictOf(msg), n.Job, "")
+	}
 	if !msg.GetAccepted() {
 		e.log.Warn("result rejected", "job", n.Job, "attempt", n.N, "reason", msg.GetWhy(), "winner", msg.GetWinner().GetN())
 	}

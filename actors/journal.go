@@ -1,12 +1,10 @@
 package actors
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -18,15 +16,10 @@ import (
 
 // Journal is a broker's disk.
 type Journal interface {
+	Disk[Batch]
 	// Load returns everything that is durable.
 	Load() (Saved, error)
-	// Write makes a batch durable and then calls done, from any goroutine. Batches become durable in the order written, each as a whole or not at
-	// all. An error that is ErrFull leaves the disk as it was: the batch may be written again. After any other error nothing is known of it.
-	Write(b Batch, done func(error))
 }
-
-// ErrFull says that a disk has no room for a batch.
-var ErrFull = errors.New("the disk is full")
 
 // Batch is what a broker writes down at once.
 type Batch struct {
@@ -74,28 +67,17 @@ type (
 		upto uint64
 		full bool // no: the disk is full, and it is tried again
 	}
-	batchWritten struct{ err error }
-	tryAgain     struct{}
 )
 
-// fullPause is how long a full disk is left alone.
-const fullPause = time.Second
-
-// journaler is the broker's way to its disk: group commit. While one write is under way, what comes in is gathered into the next. The broker
-// supervises it; a disk that fails ends the node, for nobody can say what it still holds.
+// journaler is the broker's way to its disk, by group commit. The broker supervises it.
 type journaler struct {
-	*Node
-	disk    Journal
-	next    Batch
-	upto    uint64 // of next
-	writing Batch
-	wrote   uint64 // of writing
-	busy    bool
-	pause   Timer
+	commits[Batch]
+	upto  uint64 // of what is gathered
+	wrote uint64 // of what is being written
 }
 
 func newJournaler(n *Node, disk Journal) *actor.Props {
-	return n.props(func() actor.Actor { return &journaler{Node: n, disk: disk} })
+	return n.props(func() actor.Actor { return &journaler{commits: commits[Batch]{Node: n, disk: disk}} })
 }
 
 // Receive gathers batches and writes one at a time.
@@ -106,42 +88,24 @@ func (j *journaler) Receive(ctx actor.Context) {
 		j.upto = msg.upto
 		j.write(ctx)
 	case *batchWritten:
-		j.written(ctx, msg.err)
+		if full := !j.written(ctx, msg.err); full {
+			ctx.Send(ctx.Parent(), &journaled{full: true})
+			return
+		}
+		ctx.Send(ctx.Parent(), &journaled{upto: j.wrote})
+		j.write(ctx)
 	case *tryAgain:
 		j.send(ctx)
 	case *actor.Stopping:
-		if j.pause != nil {
-			j.pause.Stop()
-		}
+		j.stop()
 	}
 }
 
 func (j *journaler) write(ctx actor.Context) {
-	if j.busy || j.next.empty() {
-		return
+	if !j.busy && !j.next.empty() {
+		j.wrote = j.upto
+		j.commits.write(ctx)
 	}
-	j.busy, j.writing, j.wrote, j.next = true, j.next, j.upto, Batch{}
-	j.send(ctx)
-}
-
-func (j *journaler) send(ctx actor.Context) {
-	root, self := RootContext(ctx.ActorSystem(), j.Clock), ctx.Self()
-	j.disk.Write(j.writing, func(err error) { root.Send(self, &batchWritten{err}) })
-}
-
-func (j *journaler) written(ctx actor.Context, err error) {
-	switch {
-	case errors.Is(err, ErrFull):
-		ctx.Send(ctx.Parent(), &journaled{full: true})
-		root, self := RootContext(ctx.ActorSystem(), j.Clock), ctx.Self()
-		j.pause = j.after(fullPause, func() { root.Send(self, &tryAgain{}) })
-		return
-	case err != nil:
-		panic(fmt.Sprintf("the journal cannot be written: %v", err))
-	}
-	j.busy, j.writing = false, Batch{}
-	ctx.Send(ctx.Parent(), &journaled{upto: j.wrote})
-	j.write(ctx)
 }
 
 // What a broker keeps beside its records.

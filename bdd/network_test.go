@@ -111,9 +111,11 @@ func (nd *node) spawn(g Gomega, log *slog.Logger) {
 			nd.root(g, actors.NewGateway(about, actors.GatewaySettings{MaxMailbox: 1000, MaxSpec: 128 << 10, MaxJobs: 100, Sealer: seals{}}, nd.system), messages.GatewayActor)
 		case messages.Executor:
 			nd.bench = newBench()
-			nd.root(g, actors.NewExecutor(about, actors.ExecutorSettings{
+			props, err := actors.NewExecutor(about, actors.ExecutorSettings{
 				Slots: 2, Memory: 1 << 30, Labels: map[string]string{"name": nd.name}, Resend: 2 * time.Second, Workbench: nd.bench,
-			}), messages.ExecutorActor)
+			})
+			g.Expect(err).NotTo(HaveOccurred())
+			nd.root(g, props, messages.ExecutorActor)
 		}
 	}
 }

@@ -30,18 +30,29 @@ func openDisk(cfg config.Node, log *slog.Logger) (*disk, error) {
 	dir := filepath.Join(cfg.Dir, "journal")
 	j, err := journal.Open(dir, journal.Options{Log: log})
 	if err != nil {
-		return nil, adviseOn(dir, err)
+		return nil, adviseOn(dir, withoutJournal, err)
 	}
 	return &disk{journal: j, noted: had, first: !had, note: func() error { return identity.NoteJournal(cfg.Identity) }}, nil
 }
 
 // adviseOn adds to an error of a journal what somebody can do about it.
-func adviseOn(dir string, err error) error {
+func adviseOn(dir, without string, err error) error {
 	switch {
 	case errors.Is(err, journal.ErrNewer):
 		return fmt.Errorf("%w: run that version, or give this node another dir", err)
 	case errors.Is(err, journal.ErrDamaged):
-		return fmt.Errorf("%w: move %s away and start the node again: it goes on as a new broker, and the others give it what they hold", err, dir)
+		return fmt.Errorf("%w: move %s away and start the node again: %s", err, dir, without)
+	}
+	return err
+}
+
+// withoutJournal is what becomes of a node whose journal is moved away.
+const withoutJournal = "it goes on as a new broker, and the others give it what they hold"
+
+// asActorsSay tells actors that a disk is full in their own words.
+func asActorsSay(err error) error {
+	if errors.Is(err, journal.ErrFull) {
+		return fmt.Errorf("%w: %w", actors.ErrFull, err)
 	}
 	return err
 }
@@ -69,7 +80,7 @@ func (d *disk) Load() (actors.Saved, error) {
 		}
 		return nil
 	})
-	return saved, adviseOn(d.journal.Dir(), err)
+	return saved, adviseOn(d.journal.Dir(), withoutJournal, err)
 }
 
 // Write implements [actors.Journal]. Nothing of a node's first batch is said to be durable before it is noted that the node has a journal: who
@@ -80,10 +91,7 @@ func (d *disk) Write(b actors.Batch, done func(error)) {
 			err = d.note()
 			d.noted = err == nil
 		}
-		if errors.Is(err, journal.ErrFull) {
-			err = fmt.Errorf("%w: %w", actors.ErrFull, err)
-		}
-		done(err)
+		done(asActorsSay(err))
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/urbancompute/ucp/cluster/identity"
 	"github.com/urbancompute/ucp/cluster/link"
 	"github.com/urbancompute/ucp/config"
+	"github.com/urbancompute/ucp/internal/journal"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/wasm"
 	"github.com/urbancompute/ucp/internal/workbench"
@@ -48,7 +49,8 @@ type Node struct {
 	bench  *workbench.Bench
 	found  *contacts
 	copies *copies
-	disk   *disk // nil: the node is no broker, or keeps its records in memory
+	disk   *disk    // nil: the node is no broker, or keeps its records in memory
+	kept   *results // nil: it is no executor, or keeps its results in memory
 	roots  []*actor.PID
 	failed chan error
 	thrift func() // ends the giving back of memory
@@ -174,10 +176,20 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err != nil {
 		return err
 	}
-	executor := actors.NewExecutor(about, actors.ExecutorSettings{
+	settings := actors.ExecutorSettings{
 		Slots: slots, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
 		Resend: resultPatience, Workbench: n.bench,
-	})
+	}
+	if n.cfg.Identity != "" {
+		if n.kept, err = openResults(n.cfg, n.log); err != nil {
+			return err
+		}
+		settings.Results = n.kept
+	}
+	executor, err := actors.NewExecutor(about, settings)
+	if err != nil {
+		return err
+	}
 	if err := n.spawn(executor, messages.ExecutorActor); err != nil {
 		return err
 	}
@@ -281,14 +293,21 @@ func (n *Node) Close() {
 		n.blobs.close()
 	}
 	if n.disk != nil {
-		if err := n.disk.journal.Close(); err != nil {
-			n.log.Error("journal did not close", "err", err)
-		}
+		n.closeJournal(n.disk.journal)
+	}
+	if n.kept != nil {
+		n.closeJournal(n.kept.journal)
 	}
 	if n.system != nil {
 		n.system.Shutdown()
 	}
 	n.thrift()
+}
+
+func (n *Node) closeJournal(j *journal.Journal) {
+	if err := j.Close(); err != nil {
+		n.log.Error("journal did not close", "dir", j.Dir(), "err", err)
+	}
 }
 
 // lastResort stops a root actor that panics, and the node with it: what the actor alone held is gone, and peers know how to go on without

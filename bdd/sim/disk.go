@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -12,10 +13,11 @@ import (
 	"github.com/urbancompute/ucp/internal/ledger"
 )
 
-// Disk is where a broker's journal lies. What was written is durable when an fsync that began after it has ended; a crash keeps, of what was
+// Disk is where a broker's journal lies, or an executor's results do. What was written is durable when an fsync that began after it has ended; a crash keeps, of what was
 // written later, some batches from the first on, each whole.
 type Disk struct {
 	node    *Node
+	rng     *rand.Rand
 	durable store
 	pending []*write // written, not durable; the first syncing of them are on their way
 	syncing int
@@ -40,7 +42,14 @@ type write struct {
 	life  *life
 }
 
-func newDisk(n *Node) *Disk { return &Disk{node: n, durable: emptyStore(), slow: 1} }
+func newDisk(n *Node) *Disk { return &Disk{node: n, rng: n.rng, durable: emptyStore(), slow: 1} }
+
+// newShelf returns a disk for an executor's results, which has random numbers of its own.
+func newShelf(n *Node) *Disk {
+	d := newDisk(n)
+	d.rng = n.w.stream("shelf " + n.Name)
+	return d
+}
 
 func emptyStore() store { return store{records: map[ledger.Key][]byte{}, meta: map[string][]byte{}} }
 
@@ -94,7 +103,9 @@ func (d *Disk) Write(b Batch, done func(error)) {
 		w.plan(l, 10*time.Microsecond, func() { done(actors.ErrFull) })
 		return
 	}
-	w.chronicle.written(d.node, b)
+	if d == d.node.Disk {
+		w.chronicle.written(d.node, b)
+	}
 	d.pending = append(d.pending, &write{b, done, l})
 	if d.syncing == 0 {
 		d.sync()
@@ -110,7 +121,7 @@ func (d *Disk) sync() {
 	w, l := d.node.w, d.pending[0].life
 	took := w.settings.Disks.Sync
 	if w.settings.Disks.Jitter {
-		took = time.Duration(float64(took) * (0.3 + d.node.rng.ExpFloat64()))
+		took = time.Duration(float64(took) * (0.3 + d.rng.ExpFloat64()))
 	}
 	w.plan(l, took*time.Duration(d.slow), func() {
 		synced := d.pending[:d.syncing]
@@ -129,13 +140,15 @@ func (d *Disk) sync() {
 func (d *Disk) crash() {
 	kept := 0
 	if len(d.pending) > 0 {
-		kept = d.node.rng.IntN(len(d.pending) + 1)
+		kept = d.rng.IntN(len(d.pending) + 1)
 	}
 	for _, x := range d.pending[:kept] {
 		d.durable.apply(x.batch)
 	}
 	for _, x := range d.pending[kept:] {
-		d.node.w.chronicle.unwrote(d.node, x.batch)
+		if d == d.node.Disk {
+			d.node.w.chronicle.unwrote(d.node, x.batch)
+		}
 	}
 	if lost := len(d.pending) - kept; lost > 0 {
 		d.node.w.Faults.add("unsynced write lost")

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/urbancompute/ucp/messages"
@@ -36,14 +37,31 @@ func (w *World) Pause(name string) { w.Node(name).pause() }
 // Resume lets it go on.
 func (w *World) Resume(name string) { w.Node(name).resume() }
 
-// SlowDisk makes every fsync of a broker take so many times as long; 1 is as usual.
-func (w *World) SlowDisk(name string, times int) { w.Node(name).Disk.slow = max(times, 1) }
+// SlowDisk makes every fsync of a node take so many times as long; 1 is as usual.
+func (w *World) SlowDisk(name string, times int) { w.Node(name).slowDisks(max(times, 1)) }
 
-// FullDisk lets the disk of a broker run full, or have space again.
-func (w *World) FullDisk(name string, full bool) { w.Node(name).Disk.full = full }
+// FullDisk lets the disk of a node run full, or have space again.
+func (w *World) FullDisk(name string, full bool) { w.Node(name).fillDisks(full) }
 
 // JumpClock moves the wall clock of a node.
 func (w *World) JumpClock(name string, by time.Duration) { w.Node(name).skew += by }
+
+// disks are what the node keeps anything on.
+func (n *Node) disks() []*Disk {
+	return slices.DeleteFunc([]*Disk{n.Disk, n.Shelf}, func(d *Disk) bool { return d == nil })
+}
+
+func (n *Node) slowDisks(times int) {
+	for _, d := range n.disks() {
+		d.slow = times
+	}
+}
+
+func (n *Node) fillDisks(full bool) {
+	for _, d := range n.disks() {
+		d.full = full
+	}
+}
 
 func (n *Node) kill() { n.stop(true, "is killed") }
 
@@ -57,8 +75,8 @@ func (n *Node) stop(kernelLeft bool, what string) {
 	n.disturbed = n.w.now
 	n.w.chronicle.ended(n)
 	n.life.end()
-	if n.Disk != nil {
-		n.Disk.crash()
+	for _, d := range n.disks() {
+		d.crash()
 	}
 	n.w.net.died(n, kernelLeft)
 }
@@ -126,7 +144,7 @@ func (w *World) Broker(name string) *Node {
 // Executor adds and starts an executor of two slots, with links to these brokers.
 func (w *World) Executor(name string, brokers ...string) *Node {
 	n := w.addNode(name, messages.Executor)
-	n.bench = newBench(n, 2)
+	n.bench, n.Shelf = newBench(n, 2), newShelf(n)
 	n.start()
 	for _, b := range brokers {
 		w.net.connect(n, w.Node(b))

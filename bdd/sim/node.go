@@ -21,6 +21,7 @@ type Node struct {
 	ID    string
 	Roles []string
 	Disk  *Disk // of a broker, else nil
+	Shelf *Disk // of an executor's results, else nil
 
 	w           *World
 	index       int
@@ -125,9 +126,9 @@ func (l *life) spawn() {
 	}
 	if n.Is(messages.Executor) {
 		n.bench.begin(l)
-		l.root(actors.NewExecutor(about, actors.ExecutorSettings{
+		l.root(newExecutor(about, actors.ExecutorSettings{
 			Slots: n.bench.slots, Memory: 1 << 30, Labels: n.bench.labels, Resend: w.settings.Resend, Workbench: n.bench,
-		}), messages.ExecutorActor, true)
+		}, n.Shelf), messages.ExecutorActor, true)
 	}
 }
 

@@ -68,7 +68,8 @@ var mustReach = []string{
 	"a job was handed over three times", "a job was quarantined", "a provisional verdict was adopted", "a result was held until others agree",
 	"an accepted result was sent again", "an acknowledgement stood on one disk", "an owner met a takeover of its job", "fenced", "forgotten elsewhere",
 	"heir began", "late result: after the verdict", "late result: late, different digest", "late result: late, equal digest",
-	"late result: unknown attempt", "reborn", "refused as perhaps forgotten", "result for a successor", "resurrection refused", "stream resumed",
+	"late result: unknown attempt", "reborn", "refused as perhaps forgotten", "result for a successor",
+	"result of an earlier life: accepted", "result of an earlier life: rejected", "resurrection refused", "stream resumed",
 	"superseded", "taken over", "two brokers took the same job over", "verdicts of several owners differ",
 }
 

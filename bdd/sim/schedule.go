@@ -104,9 +104,8 @@ func (s *schedule) mend() {
 		undo()
 	}
 	for _, n := range s.w.nodes {
-		if n.Disk != nil {
-			n.Disk.slow, n.Disk.full = 1, false
-		}
+		n.slowDisks(1)
+		n.fillDisks(false)
 		n.resume()
 		n.start()
 	}

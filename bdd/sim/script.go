@@ -63,7 +63,7 @@ func (s *script) arrived(from, to *Node, p *parcel) {
 // ExecutorWith adds and starts an executor with so many slots and these labels, with links to these brokers.
 func (w *World) ExecutorWith(name string, slots int, labels map[string]string, brokers ...string) *Node {
 	n := w.addNode(name, messages.Executor)
-	n.bench = newBench(n, slots)
+	n.bench, n.Shelf = newBench(n, slots), newShelf(n)
 	maps.Copy(n.bench.labels, labels)
 	n.start()
 	for _, b := range brokers {
@@ -97,9 +97,14 @@ func (w *World) PunchHole(broker string, id job.ID) {
 	delete(w.Node(broker).Disk.durable.records, ledger.Key{Kind: ledger.Job, ID: string(id)})
 }
 
-// LoseUnsynced ends a broker without a sign, and with it everything that it wrote and that is not synced.
-func (w *World) LoseUnsynced(broker string) {
-	n := w.Node(broker)
-	n.Disk.pending, n.Disk.syncing = nil, 0
+// LoseUnsynced ends a node without a sign, and with it everything that it wrote and that is not synced.
+func (w *World) LoseUnsynced(node string) {
+	n := w.Node(node)
+	for _, d := range n.disks() {
+		d.pending, d.syncing = nil, 0
+	}
 	n.powerOff()
 }
+
+// Kept is how many results the disk of an executor holds for good.
+func (w *World) Kept(executor string) int { return len(w.Node(executor).Shelf.durable.records) }

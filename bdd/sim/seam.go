@@ -35,6 +35,16 @@ func newBroker(n *actors.Node, s actors.BrokerSettings, d *Disk) *actor.Props {
 	return props
 }
 
+// newExecutor returns the props of an executor whose results are on a disk.
+func newExecutor(n *actors.Node, s actors.ExecutorSettings, d *Disk) *actor.Props {
+	s.Results = shelf{d}
+	props, err := actors.NewExecutor(n, s)
+	if err != nil {
+		panic(fmt.Sprintf("sim: %v", err))
+	}
+	return props
+}
+
 type (
 	// SavedRecord is a record in a journal.
 	SavedRecord = actors.SavedRecord

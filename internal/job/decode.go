@@ -78,6 +78,16 @@ func DecodeResult(b []byte) (*Result, error) {
 	return res, nil
 }
 
+// DecodeName returns the attempt's name whose canonical encoding is b.
+func DecodeName(b []byte) (Name, error) {
+	r := canon.NewReader(b)
+	n := readName(r)
+	if err := r.Err(); err != nil {
+		return Name{}, fmt.Errorf("name of an attempt: %w", err)
+	}
+	return n, nil
+}
+
 // readSpec returns an error of its own if the labels are out of order: the reader sees nothing wrong with that second encoding.
 func readSpec(r *canon.Reader) (s *Spec, err error) {
 	s = &Spec{Name: r.String(), Submitter: r.String(), Module: readBlob(r)}

@@ -1,5 +1,5 @@
-// Package journal keeps a broker's records on disk: a [Journal] is a directory of values by key, written in batches that each become durable
-// as a whole or not at all.
+// Package journal keeps on disk what a node must not lose, a broker's records and an executor's results: a [Journal] is a directory of values by
+// key, written in batches that each become durable as a whole or not at all.
 //
 // It knows nothing of what the values mean. Below it lies Pebble; each value carries a version and a checksum of its own beside Pebble's, and
 // the directory says in a file of its own which format it has, so that an older program refuses a newer directory before it touches it.
