@@ -121,8 +121,18 @@ func (b *Broker) deliver(ctx actor.Context, executor string, msg *messages.Relay
 	if msg.GetAnswer() != nil {
 		ctx.Request(to, msg.GetAnswer())
 	}
-	if msg.GetStop() != nil {
-		ctx.Request(to, msg.GetStop())
+	if stop := msg.GetStop(); stop != nil {
+		ctx.Request(to, stop)
+		b.freeSlot(ctx, executor, messages.AttemptFromWire(stop.GetAttempt()))
+	}
+}
+
+// freeSlot notes that an executor was told to stop an attempt. One that it came back with is in no list of attempts that end, and nothing more is
+// heard of it.
+func (b *Broker) freeSlot(ctx actor.Context, executor string, n job.Name) {
+	if m, ok := b.crew.members[executor]; ok && m.live[n] {
+		delete(m.live, n)
+		b.schedule(ctx)
 	}
 }
 

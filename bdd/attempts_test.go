@@ -72,6 +72,26 @@ var _ = Describe("An owner that loses power", Label("JOB-2"), func() {
 	})
 })
 
+var _ = Describe("An executor that comes back", Label("JOB-4"), func() {
+	It("has its slot free again when what it runs is over", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			w.ExecutorWith("e1", 1, nil, "b1")
+			c := w.Client("c1")
+			id := c.Submit("b1", sim.Program("1m"))
+			w.Run(time.Second)
+			w.Isolate("e1")
+			w.Run(10 * time.Second)
+			c.Ask("b1", &messages.CancelJob{Job: string(id)})
+			w.Heal()
+			w.Run(10 * time.Second)
+			next := c.Submit("b1", sim.Program("1s"))
+			w.Run(5 * time.Second)
+			Expect(seen(w, "b1", next).State()).To(Equal(job.StateAccepted))
+		})
+	})
+})
+
 var _ = Describe("A supervisor", Label("JOB-2"), func() {
 	It("deploys elsewhere what ran into its timeout", func() {
 		inWorld(func(w *sim.World) {
