@@ -16,7 +16,11 @@ import (
 func TestReal(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(soon)
-	RunSpecs(t, "Real processes")
+	suite, reporter := GinkgoConfiguration()
+	if suite.LabelFilter == "" {
+		suite.LabelFilter = "!long" // who asks for labels gets them: make real does
+	}
+	RunSpecs(t, "Real processes", suite, reporter)
 }
 
 // soon is more than anything here takes on a busy machine.
