@@ -15,7 +15,7 @@ LABEL ?=
 BENCH ?= .
 SEEDS ?= 500
 FIRST ?= 1
-.PHONY: help build examples demo test spec race real sim mutants bench lint fmt generate generated tidy model check clean
+.PHONY: help build examples demo test spec race real real-tools sim mutants bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,8 +42,11 @@ race: ## Run the specs in random order under the race detector, without campaign
 	CGO_ENABLED=1 $(GINKGO) -r --race --randomize-all --randomize-suites --label-filter='!campaign && !real' \
 		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m $(if $(CI),--no-color)
 
-real: ## Run the specs that need real processes (label real); as root, skip none of them
-	$(if $(filter 0,$(shell id -u)),UCP_REAL_NO_SKIPS=1) $(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=15m $(if $(CI),--no-color)
+real: real-tools ## Run the specs that need real processes (label real), also the long ones; as root, skip none of them
+	$(if $(filter 0,$(shell id -u)),UCP_REAL_NO_SKIPS=1) $(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=30m $(if $(CI),--no-color)
+
+real-tools: ## As root, install what `make real` harms processes with, unless it is there: strace, mkfs.ext4, mount, ip
+	@bdd/real/tools.sh
 
 sim: ## Run SEEDS simulated networks, from seed FIRST on
 	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)

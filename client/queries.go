@@ -21,6 +21,21 @@ func (c *Client) Cancel(ctx context.Context, id string) (Change, error) {
 	return c.askChange(ctx, "cancel job "+id, &messages.CancelJob{Job: id, Session: c.session.bytes()})
 }
 
+// Reprieve ends the quarantine of a job that took executors down, and returns it as it is then: somebody thinks it innocent.
+func (c *Client) Reprieve(ctx context.Context, id string) (Change, error) {
+	return c.askChange(ctx, "reprieve job "+id, &messages.ReprieveJob{Job: id, Session: c.session.bytes()})
+}
+
+// ForgetBroker gives a broker up for good: others inherit its jobs once all of them have fenced it, and it comes back only as a new broker. The
+// broker is named by its node id, or by its journal if the node has had several. It returns the journals whose fences are still awaited.
+func (c *Client) ForgetBroker(ctx context.Context, broker, reason string) (waiting []string, err error) {
+	answer, err := ask[*messages.BrokerForgotten](ctx, c, &messages.ForgetBroker{Broker: broker, Reason: reason})
+	if err != nil {
+		return nil, fmt.Errorf("forget broker %s: %w", broker, err)
+	}
+	return answer.GetWaiting(), nil
+}
+
 func (c *Client) askChange(ctx context.Context, what string, m proto.Message) (Change, error) {
 	answer, err := ask[*messages.JobChanged](ctx, c, m)
 	if err != nil {

@@ -64,6 +64,23 @@ var _ = Describe("Asking a broker", func() {
 		Expect(c.Status(ctx)).To(Equal(Status{Name: "b1", Executors: 3, Uptime: 1500 * time.Millisecond}))
 	}, SpecTimeout(10*time.Second))
 
+	It("lets a job out of its quarantine", Label("JOB-5"), func(ctx SpecContext) {
+		says(changedTo(queued("job-0001")))
+		c, err := dialTo(ctx, net, Options{}, b1).Reprieve(ctx, "job-0001")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Job.ID).To(BeEquivalentTo("job-0001"))
+		m, _ := next[*messages.ReprieveJob](ctx, b1)
+		Expect(m.GetJob()).To(Equal("job-0001"))
+	}, SpecTimeout(10*time.Second))
+
+	It("gives a broker up, and says whose fences are awaited", Label("JOB-14"), func(ctx SpecContext) {
+		says(&messages.BrokerForgotten{Journal: "J2", Waiting: []string{"J3"}})
+		Expect(dialTo(ctx, net, Options{}, b1).ForgetBroker(ctx, "b2", "it burnt")).To(ConsistOf("J3"))
+		m, _ := next[*messages.ForgetBroker](ctx, b1)
+		Expect(m.GetBroker()).To(Equal("b2"))
+		Expect(m.GetReason()).To(Equal("it burnt"))
+	}, SpecTimeout(10*time.Second))
+
 	It("says that a job is not known", func(ctx SpecContext) {
 		says(&messages.Refused{Code: messages.Refused_NOT_FOUND, Reason: `no job "x" is known here`})
 		_, err := dialTo(ctx, net, Options{}, b1).Cancel(ctx, "x")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 
 	"github.com/urbancompute/ucp/client"
 	clusterlab "github.com/urbancompute/ucp/cluster/lab"
+	"github.com/urbancompute/ucp/config"
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/wasm"
 )
 
@@ -24,6 +27,7 @@ type lab struct {
 	nodes map[string]*node
 	noop  client.Blob // what [lab.client] brought along
 	sleep client.Blob
+	dice  client.Blob
 }
 
 // node is one of its nodes.
@@ -65,6 +69,16 @@ func (l *lab) add(s clusterlab.Setup) *node {
 	Expect(err).NotTo(HaveOccurred())
 	l.nodes[s.Name] = &node{n}
 	return l.nodes[s.Name]
+}
+
+// hidden makes a broker whose address nobody is told, and does not start it: others reach it only where their seeds say.
+func (l *lab) hidden(name string, seeds ...string) *node {
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"broker"}, Seeds: seeds, Private: true})
+}
+
+// executorAt makes an executor with one slot at a place, and does not start it.
+func (l *lab) executorAt(name, place string, seeds ...string) *node {
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"executor"}, Seeds: seeds, Slots: 1, Flags: []string{"--labels", "place=" + place}})
 }
 
 // relay opens a way to a broker that can be cut.
@@ -134,6 +148,8 @@ func (l *lab) client(ctx context.Context, brokers ...*node) *client.Client {
 	Expect(err).NotTo(HaveOccurred())
 	l.sleep, err = c.PutFile(ctx, built.sleep)
 	Expect(err).NotTo(HaveOccurred())
+	l.dice, err = c.PutFile(ctx, built.dice)
+	Expect(err).NotTo(HaveOccurred())
 	return c
 }
 
@@ -147,6 +163,71 @@ func (l *lab) nothing() *client.Spec { return &client.Spec{Module: l.noop, Reten
 // sleeps is a job that takes a while.
 func (l *lab) sleeps(d time.Duration) *client.Spec {
 	return &client.Spec{Module: l.sleep, Args: []string{"sleep", d.String()}, Retention: time.Hour}
+}
+
+// draws is a job that takes a while and has another result each time it is run. It has a directory while it runs.
+func (l *lab) draws(d time.Duration) *client.Spec {
+	return &client.Spec{
+		Module: l.dice, Args: []string{"dice", d.String()}, Files: []client.File{{Path: "module", Blob: l.noop}}, Retention: time.Hour,
+	}
+}
+
+// at has a job run at a place only.
+func at(place string, s *client.Spec) *client.Spec {
+	s.Needs.Labels = map[string]string{"place": place}
+	return s
+}
+
+// idle says whether an executor runs no job that has a directory.
+func (n *node) idle() bool {
+	GinkgoHelper()
+	running, err := filepath.Glob(n.File("data", "scratch", "job-*"))
+	Expect(err).NotTo(HaveOccurred())
+	return len(running) == 0
+}
+
+// submit hands in a job, which is taken.
+func submit(ctx context.Context, c *client.Client, s *client.Spec) *client.Submission {
+	GinkgoHelper()
+	taken, err := c.Submit(ctx, s)
+	Expect(err).NotTo(HaveOccurred())
+	return taken
+}
+
+// accepted waits for the end of a job, which is a good one.
+func accepted(ctx context.Context, s *client.Submission) client.Job {
+	GinkgoHelper()
+	j, err := s.Wait(ctx)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(j.State()).To(Equal(job.StateAccepted))
+	return j
+}
+
+// final waits until the end of a job is final for the broker that c asks.
+func final(ctx context.Context, c *client.Client, id string) (last client.Change) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		var err error
+		last, err = c.Job(ctx, id)
+		g.Expect(err).NotTo(HaveOccurred())
+		g.Expect(last.Final).To(BeTrue(), "%s: %s; %s", last.Job.State(), last.Waiting, last.Provisional())
+	}).Should(Succeed())
+	return last
+}
+
+// ucp runs the binary as the lab's client, whose saved network is these brokers, and returns what it prints.
+func (l *lab) ucp(ctx context.Context, brokers []*node, words ...string) string {
+	GinkgoHelper()
+	dir := GinkgoT().TempDir()
+	var saved config.Contexts
+	Expect(saved.Put("lab", config.Context{Network: "lab", Brokers: addresses(brokers), Identity: l.ClientIdentity()})).To(Succeed())
+	Expect(saved.Use("lab")).To(Succeed())
+	Expect(config.SaveContexts(filepath.Join(dir, "contexts.yaml"), saved)).To(Succeed())
+	cmd := exec.CommandContext(ctx, built.ucp, words...)
+	cmd.Env = []string{"HOME=" + dir, "UCP_CONFIG_DIR=" + dir, "UCP_CACHE_DIR=" + built.cache}
+	said, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", said)
+	return string(said)
 }
 
 // submits hands in up to n jobs one after the other, until one is not acknowledged for a while, and returns those that were.

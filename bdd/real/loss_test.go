@@ -16,7 +16,7 @@ import (
 	"github.com/urbancompute/ucp/internal/job"
 )
 
-// runner waits until a job runs and returns the node that runs it.
+// runner waits until a job's program runs and returns the node that runs it.
 func (l *lab) runner(ctx context.Context, c *client.Client, id string) *node {
 	GinkgoHelper()
 	var at *node
@@ -25,9 +25,10 @@ func (l *lab) runner(ctx context.Context, c *client.Client, id string) *node {
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(change.Job.State()).To(Equal(job.StateRunning))
 		live := change.Job.Current().Live()
-		g.Expect(live).NotTo(BeEmpty())
+		g.Expect(live).To(ContainElement(HaveField("State", job.Running)))
 		at = l.nodes[change.Name(live[0].Executor)]
 		g.Expect(at).NotTo(BeNil())
+		g.Expect(at.Running()).To(BeTrue())
 	}).Should(Succeed())
 	return at
 }

@@ -16,14 +16,18 @@ import (
 func TestReal(t *testing.T) {
 	RegisterFailHandler(Fail)
 	SetDefaultEventuallyTimeout(soon)
-	RunSpecs(t, "Real processes")
+	suite, reporter := GinkgoConfiguration()
+	if suite.LabelFilter == "" {
+		suite.LabelFilter = "!long" // who asks for labels gets them: make real does
+	}
+	RunSpecs(t, "Real processes", suite, reporter)
 }
 
 // soon is more than anything here takes on a busy machine.
 const soon = 30 * time.Second
 
-// built is what all specs use: the binary, a program that sleeps, and a place where nodes keep what they compiled.
-var built struct{ ucp, sleep, cache string }
+// built is what all specs use: the binary, a program that sleeps, one that draws a number, and a place where nodes keep what they compiled.
+var built struct{ ucp, sleep, dice, cache string }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	dir, err := os.MkdirTemp("", "ucp-real-")
@@ -35,7 +39,12 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	Expect(err).NotTo(HaveOccurred(), "%s", said)
 	_, err = modules.Build(ctx, "sleep", dir)
 	Expect(err).NotTo(HaveOccurred())
+	build = exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, "dice.wasm"), "-ldflags=-s -w", "github.com/urbancompute/ucp/bdd/real/dice")
+	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
+	said, err = build.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", said)
 	return []byte(dir)
 }, func(dir []byte) {
-	built.ucp, built.sleep, built.cache = filepath.Join(string(dir), "ucp"), filepath.Join(string(dir), "sleep.wasm"), filepath.Join(string(dir), "cache")
+	built.ucp, built.cache = filepath.Join(string(dir), "ucp"), filepath.Join(string(dir), "cache")
+	built.sleep, built.dice = filepath.Join(string(dir), "sleep.wasm"), filepath.Join(string(dir), "dice.wasm")
 }, NodeTimeout(10*time.Minute))

@@ -38,15 +38,19 @@ func New(cfg Config) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := identity.NewEphemeral(ca, identity.Subject{Name: "client", Roles: []string{identity.RoleClient}}, cfg.Now())
+	l := &Lab{cfg: cfg, ca: ca, nodes: map[string]*Node{}}
+	l.client, err = identity.Create(l.ClientIdentity(), ca, identity.Subject{Name: "client", Roles: []string{identity.RoleClient}}, cfg.Now(), 0)
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{cfg: cfg, ca: ca, client: client, nodes: map[string]*Node{}}, nil
+	return l, nil
 }
 
 // Client returns the identity of somebody who may use the network.
 func (l *Lab) Client() *identity.Identity { return l.client }
+
+// ClientIdentity is the directory of the same, for programs.
+func (l *Lab) ClientIdentity() string { return l.path("client identity") }
 
 // Add makes a node and does not start it.
 func (l *Lab) Add(s Setup) (*Node, error) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ type Setup struct {
 	Slots int      // of an executor; 0: 2
 	// Private keeps the address of a broker from spreading: nodes reach it only where their seeds say, over a relay if that is what they are given.
 	Private bool
+	Host    string   // where it listens and is reached; "": 127.0.0.1
 	Flags   []string // more flags of ucp node
 }
 
@@ -41,7 +43,9 @@ type Node struct {
 func (n *Node) ID() string { return n.id }
 
 // Address is where the node listens.
-func (n *Node) Address() string { return fmt.Sprintf("127.0.0.1:%d", n.port) }
+func (n *Node) Address() string { return net.JoinHostPort(n.host(), strconv.Itoa(n.port)) }
+
+func (n *Node) host() string { return cmp.Or(n.Host, "127.0.0.1") }
 
 // File is the path of one of the node's files. Its data is in data, its key and certificate in identity.
 func (n *Node) File(parts ...string) string { return n.lab.path(append([]string{n.Name}, parts...)...) }
@@ -77,7 +81,7 @@ func (n *Node) StartUnder(ctx context.Context, program ...string) error {
 }
 
 func (n *Node) command() []string {
-	host := "127.0.0.1"
+	host := n.host()
 	if n.Private {
 		host = "0.0.0.0" // an address that says nothing is not told to others
 	}

@@ -12,13 +12,25 @@ import (
 )
 
 // Relay is a way to a broker that can be cut. Who is to use it gets its address as a seed; the broker should be private, or its own address
-// becomes known.
-type Relay struct{ proxy *toxiproxy.Proxy }
+// becomes known. Its methods are called by one goroutine at a time.
+type Relay struct {
+	proxy *toxiproxy.Proxy
+	cut   map[Direction]bool
+}
+
+// Direction is one way through a relay.
+type Direction string
+
+// The directions of a relay, as toxiproxy names them.
+const (
+	ToBroker   Direction = "upstream"
+	FromBroker Direction = "downstream"
+)
 
 // Relay opens a way to a broker.
 func (l *Lab) Relay(to *Node) (*Relay, error) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
-	r := &Relay{proxy: toxiproxy.NewProxy(server, to.Name, "127.0.0.1:0", to.Address())}
+	r := &Relay{toxiproxy.NewProxy(server, to.Name, "127.0.0.1:0", to.Address()), map[Direction]bool{}}
 	if err := r.proxy.Start(); err != nil {
 		return nil, fmt.Errorf("lab: relay to %s: %w", to.Name, err)
 	}
@@ -31,24 +43,27 @@ func (l *Lab) Relay(to *Node) (*Relay, error) {
 // Address is where the relay listens.
 func (r *Relay) Address() string { return r.proxy.Listen }
 
-// The two directions of a relay, as toxiproxy names them.
-var directions = []string{"upstream", "downstream"}
-
 // Cut lets nothing through any more, without a word to either side: connections stay, new ones are taken, and nothing arrives.
-func (r *Relay) Cut() error {
-	var errs []error
-	for _, d := range directions {
-		_, err := r.proxy.Toxics.AddToxicJson(strings.NewReader(`{"name":"cut ` + d + `","type":"timeout","stream":"` + d + `"}`))
-		errs = append(errs, err)
+func (r *Relay) Cut() error { return errors.Join(r.CutOneWay(ToBroker), r.CutOneWay(FromBroker)) }
+
+// CutOneWay is [Relay.Cut] for one direction: the other goes on.
+func (r *Relay) CutOneWay(d Direction) error {
+	if r.cut[d] {
+		return nil
 	}
-	return errors.Join(errs...)
+	if _, err := r.proxy.Toxics.AddToxicJson(strings.NewReader(`{"name":"cut ` + string(d) + `","type":"timeout","stream":"` + string(d) + `"}`)); err != nil {
+		return fmt.Errorf("lab: relay to %s: %w", r.proxy.Name, err)
+	}
+	r.cut[d] = true
+	return nil
 }
 
 // Heal lets everything through again. Connections that were cut are closed, for what was under way on them is gone.
 func (r *Relay) Heal(ctx context.Context) error {
 	var errs []error
-	for _, d := range directions {
-		errs = append(errs, r.proxy.Toxics.RemoveToxic(ctx, "cut "+d))
+	for d := range r.cut {
+		errs = append(errs, r.proxy.Toxics.RemoveToxic(ctx, "cut "+string(d)))
+		delete(r.cut, d)
 	}
 	return errors.Join(errs...)
 }
