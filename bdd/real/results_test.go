@@ -43,7 +43,7 @@ var _ = Describe("A result that no broker has answered for", Label("JOB-2", "JOB
 		Eventually(ctx, keeps).WithArguments(e, s.ID()).Should(BeTrue())
 		e.Kill()
 		e.start(ctx)
-		Expect(e.Log()).To(ContainSubstring("results of an earlier life found"))
+		Eventually(ctx, e.Log).Should(ContainSubstring("results of an earlier life found"))
 		recovers(ctx, b)
 		Eventually(ctx, func(g Gomega) {
 			change, err := c.Job(ctx, s.ID())
