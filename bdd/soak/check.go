@@ -1,0 +1,164 @@
+package soak
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/internal/job"
+)
+
+// unsettled says what is still to come before the network is at rest: what brokers do not say yet of acknowledged jobs, and where they differ. It is
+// empty when nothing is. What it says of a job begins with the job's id.
+func unsettled(said []saying, acknowledged []string) (all []string) {
+	for _, s := range said {
+		for _, id := range acknowledged {
+			change, known := s.jobs[id]
+			switch {
+			case !known:
+				all = append(all, fmt.Sprintf("%s was acknowledged and is not known at %s (S1)", id, s.broker))
+			case !change.Final:
+				all = append(all, fmt.Sprintf("%s is %s and not final at %s (L1, L2): %s %s", id, change.Job.State(), s.broker, change.Waiting, change.Provisional()))
+			}
+		}
+	}
+	return append(all, differences(said)...)
+}
+
+// differences says where brokers do not hold the same.
+func differences(said []saying) (all []string) {
+	first := said[0]
+	for _, s := range said[1:] {
+		if s.records != first.records {
+			all = append(all, fmt.Sprintf("%s holds %d records, and %s %d (S6)", s.broker, s.records, first.broker, first.records))
+		}
+	}
+	for _, id := range known(said) {
+		for _, s := range said[1:] {
+			a, at := first.jobs[id]
+			b, bt := s.jobs[id]
+			switch {
+			case at != bt:
+				all = append(all, fmt.Sprintf("%s is known at one of %s and %s, and not at the other (S6)", id, first.broker, s.broker))
+			case !bytes.Equal(a.Job.Append(nil), b.Job.Append(nil)):
+				all = append(all, fmt.Sprintf("%s has another record at %s than at %s (S5, S6)", id, first.broker, s.broker))
+			}
+		}
+	}
+	return all
+}
+
+// lost counts acknowledged jobs that a broker does not know.
+func lost(said []saying, acknowledged []string) int {
+	return count(acknowledged, func(id string) bool {
+		return slices.ContainsFunc(said, func(s saying) bool { _, known := s.jobs[id]; return !known })
+	})
+}
+
+// known are the jobs that any broker knows.
+func known(said []saying) []string {
+	ids := map[string]bool{}
+	for _, s := range said {
+		for id := range s.jobs {
+			ids[id] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(ids))
+}
+
+// maxAttempts is how many attempts a job may have over all its owners.
+const maxAttempts = 15
+
+// unlawful says which records no broker may write, and which jobs nobody asked for.
+func unlawful(said []saying, named map[string]bool) (all []string) {
+	for _, s := range said {
+		for _, id := range slices.Sorted(maps.Keys(s.jobs)) {
+			j := s.jobs[id].Job
+			if n := len(attempts(j)); n > maxAttempts {
+				all = append(all, fmt.Sprintf("%s has %d attempts at %s (S8)", id, n, s.broker))
+			}
+			if !named[j.Spec.Name] {
+				all = append(all, fmt.Sprintf("%s is at %s, and nobody submitted it (S2)", id, s.broker))
+			}
+			for _, t := range j.Tenures {
+				if n := count(t.Attempts, func(a job.Attempt) bool { return a.State == job.Won }); n > 1 {
+					all = append(all, fmt.Sprintf("%s has %d attempts that won for %s at %s (S4)", id, n, t.Owner, s.broker))
+				}
+			}
+		}
+	}
+	return slices.Compact(all)
+}
+
+// attempts are the names of all attempts of a job.
+func attempts(j job.Job) map[job.Name]bool {
+	all := map[job.Name]bool{}
+	for _, t := range j.Tenures {
+		for _, a := range t.Attempts {
+			all[a.Name] = true
+		}
+	}
+	return all
+}
+
+func count[T any](of []T, is func(T) bool) (n int) {
+	for _, x := range of {
+		if is(x) {
+			n++
+		}
+	}
+	return n
+}
+
+// quarantined are the jobs that wait for an operator, who would now let them go on or cancel them.
+func quarantined(said []saying) (ids []string) {
+	for _, s := range said {
+		for id, change := range s.jobs {
+			if !change.Job.State().Terminal() && slices.ContainsFunc(change.Job.Tenures, func(t job.Tenure) bool { return t.Quarantined }) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// ends counts what became of jobs, by what one broker says.
+type ends struct {
+	jobs, accepted, failed, cancelled, other int
+	rejected                                 int // results
+	takeovers, superseded                    int // by owners
+	handedOver                               int
+}
+
+func endsOf(jobs map[string]client.Change) (e ends) {
+	e.jobs = len(jobs)
+	for _, change := range jobs {
+		switch change.Job.State() {
+		case job.StateAccepted:
+			e.accepted++
+		case job.StateFailed:
+			e.failed++
+		case job.StateCancelled:
+			e.cancelled++
+		default:
+			e.other++
+		}
+		for _, t := range change.Job.Tenures {
+			e.rejected += len(t.Rejected)
+			e.takeovers += one(t.Owner.T > 0)
+			e.handedOver += one(t.Owner.H > 0)
+			e.superseded += one(t.Superseded)
+		}
+	}
+	return e
+}
+
+func one(is bool) int {
+	if is {
+		return 1
+	}
+	return 0
+}
