@@ -2,9 +2,11 @@ package soak
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/urbancompute/ucp/client"
 	"github.com/urbancompute/ucp/internal/job"
@@ -127,25 +129,18 @@ func quarantined(said []saying) (ids []string) {
 
 // ends counts what became of jobs, by what one broker says.
 type ends struct {
-	jobs, accepted, failed, cancelled, other int
-	rejected                                 int // results
-	takeovers, superseded                    int // by owners
-	handedOver                               int
+	jobs, accepted, cancelled int
+	doomed                    int            // failed, as what they ran had to
+	others                    map[string]int // by reason: jobs that ended otherwise
+	rejected                  int            // results
+	takeovers, handedOver     int            // by owners
+	superseded                int
 }
 
-func endsOf(jobs map[string]client.Change) (e ends) {
-	e.jobs = len(jobs)
+func endsOf(jobs map[string]client.Change) ends {
+	e := ends{jobs: len(jobs), others: map[string]int{}}
 	for _, change := range jobs {
-		switch change.Job.State() {
-		case job.StateAccepted:
-			e.accepted++
-		case job.StateFailed:
-			e.failed++
-		case job.StateCancelled:
-			e.cancelled++
-		default:
-			e.other++
-		}
+		e.end(change.Job)
 		for _, t := range change.Job.Tenures {
 			e.rejected += len(t.Rejected)
 			e.takeovers += one(t.Owner.T > 0)
@@ -154,6 +149,40 @@ func endsOf(jobs map[string]client.Change) (e ends) {
 		}
 	}
 	return e
+}
+
+func (e *ends) end(j job.Job) {
+	state := j.State()
+	switch {
+	case state == job.StateAccepted:
+		e.accepted++
+	case state == job.StateCancelled:
+		e.cancelled++
+	case state == job.StateFailed && doomed(j.Spec):
+		e.doomed++
+	default:
+		why := string(state)
+		if v, _ := j.Winner(); v != nil {
+			why += ": " + v.Reason
+		}
+		e.others[why]++
+	}
+}
+
+func (e *ends) otherwise() (n int) {
+	for _, k := range e.others {
+		n += k
+	}
+	return n
+}
+
+// reasons tells how many jobs ended otherwise for which reason.
+func (e *ends) reasons() string {
+	var all []string
+	for _, why := range slices.Sorted(maps.Keys(e.others)) {
+		all = append(all, fmt.Sprintf("%d %s", e.others[why], why))
+	}
+	return cmp.Or(strings.Join(all, "; "), "none")
 }
 
 func one(is bool) int {

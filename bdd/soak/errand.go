@@ -3,6 +3,7 @@ package soak
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/urbancompute/ucp/client"
@@ -40,7 +41,7 @@ func (e *errands) next() errand {
 	case n < 74:
 		return errand{specs: []*client.Spec{e.spec(e.wares.noop)}}
 	case n < 79:
-		s := e.spec(e.wares.sleep, "sleep", "for as long as it takes") // which is no time: it fails
+		s := e.spec(e.wares.sleep, "sleep", noTime)
 		s.Retries = 1
 		return errand{specs: []*client.Spec{s}}
 	case n < 87:
@@ -50,6 +51,12 @@ func (e *errands) next() errand {
 	}
 	return errand{specs: e.array(2 + e.IntN(3))}
 }
+
+// noTime is what a job that has to fail is to sleep.
+const noTime = "for as long as it takes"
+
+// doomed says whether a job has to fail.
+func doomed(s *client.Spec) bool { return slices.Contains(s.Args, noTime) }
 
 func (e *errands) upTo(d time.Duration) time.Duration {
 	return time.Duration(e.Int64N(int64(d))).Truncate(time.Millisecond)

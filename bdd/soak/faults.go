@@ -18,6 +18,8 @@ const (
 	Cut                    // nothing gets through between it and brokers, and then everything does again
 )
 
+var kinds = []Kind{Kill, Freeze, Cut}
+
 // String returns the word that people read.
 func (k Kind) String() string { return [...]string{"", "killed", "frozen", "cut off"}[k] }
 
@@ -52,29 +54,25 @@ func Draw(seed uint64, length time.Duration, c Cast) Plan {
 	d := dice{rand.New(rand.NewPCG(seed, 0))}
 	p := Plan{Spared: []string{d.of(c.Brokers), d.of(c.Executors)}}
 	p.Faults = d.faults(length, span{3 * time.Second, 10 * time.Second}, span{Rest, Rest + 12*time.Second}, func() Fault {
-		n := d.of(c.Brokers)
-		return d.fault(n, p.kinds(n, c), brokerFor)
+		kind := kinds[d.IntN(len(kinds))] // first, or most would be frozen: that can befall anybody
+		return d.fault(d.of(p.may(kind, c, c.Brokers)), kind, brokerFor[kind])
 	})
 	for _, n := range c.Executors {
-		kinds := p.kinds(n, c)
+		own := slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return len(p.may(k, c, []string{n})) == 0 })
 		p.Faults = append(p.Faults, d.faults(length, span{time.Second, 15 * time.Second}, span{4 * time.Second, 30 * time.Second}, func() Fault {
-			return d.fault(n, kinds, executorFor)
+			kind := own[d.IntN(len(own))]
+			return d.fault(n, kind, executorFor[kind])
 		})...)
 	}
 	slices.SortStableFunc(p.Faults, func(a, b Fault) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Node, b.Node)) })
 	return p
 }
 
-// kinds are the ways in which a node may be harmed.
-func (p *Plan) kinds(node string, c Cast) []Kind {
-	kinds := []Kind{Freeze}
-	if !slices.Contains(p.Spared, node) {
-		kinds = append(kinds, Kill)
-	}
-	if slices.Contains(c.Relayed, node) {
-		kinds = append(kinds, Cut)
-	}
-	return kinds
+// may are those of some nodes who may be harmed in a way.
+func (p *Plan) may(k Kind, c Cast, nodes []string) []string {
+	return slices.DeleteFunc(slices.Clone(nodes), func(n string) bool {
+		return k == Kill && slices.Contains(p.Spared, n) || k == Cut && !slices.Contains(c.Relayed, n)
+	})
 }
 
 // span is a range of times.
@@ -109,11 +107,11 @@ func (d dice) faults(length time.Duration, first, pause span, next func() Fault)
 	}
 }
 
-// fault draws what befalls a node. Who is killed is started again at once every third time.
-func (d dice) fault(node string, kinds []Kind, last map[Kind]span) Fault {
-	f := Fault{Node: node, Kind: kinds[d.IntN(len(kinds))]}
-	if f.Kind != Kill || d.IntN(3) > 0 {
-		f.For = d.within(last[f.Kind])
+// fault draws for how long something befalls a node. Who is killed is started again at once every third time.
+func (d dice) fault(node string, k Kind, last span) Fault {
+	f := Fault{Node: node, Kind: k}
+	if k != Kill || d.IntN(3) > 0 {
+		f.For = d.within(last)
 	}
 	return f
 }

@@ -43,8 +43,8 @@ func (h *harm) run(ctx context.Context, p Plan) {
 func (h *harm) oneByOne(ctx context.Context, faults []Fault, rest time.Duration) {
 	var free time.Duration
 	for _, f := range faults {
-		at := max(f.At, free)
-		if at+f.For > h.length {
+		at, inTime := f.startable(free, h.length)
+		if !inTime {
 			h.diary.note("%s: left out, it would not end in time", f)
 			continue
 		}
@@ -56,6 +56,12 @@ func (h *harm) oneByOne(ctx context.Context, faults []Fault, rest time.Duration)
 		}
 		free = time.Since(h.diary.began) + rest
 	}
+}
+
+// startable says when a fault can begin if nothing may before free, and whether it then ends in time.
+func (f Fault) startable(free, length time.Duration) (at time.Duration, inTime bool) {
+	at = max(f.At, free)
+	return at, at+f.For <= length
 }
 
 // befall does the harm and, when its time is over or ctx ends, undoes it.

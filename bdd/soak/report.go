@@ -23,7 +23,8 @@ type Report struct {
 	Operations int // in the history
 	Fetched    int
 	Cancelled  int           // quarantined jobs, by the operator
-	Rested     time.Duration // how long after the end the last job was final everywhere
+	AtRest     bool          // it came to rest after the end
+	Rested     time.Duration // and how long after it the last job was final everywhere
 	Begin, End map[string]Reading
 	Wrong      []string
 	Kept       string // the directory that was kept, "" if it was removed
@@ -60,7 +61,9 @@ func (r *Report) load() []row {
 	return []row{
 		{"soak", fmt.Sprintf("%s, seed %d, %d brokers, %d executors with %d slots each", r.Settings.For, r.Settings.Seed, brokerCount, executorCount, slots)},
 		{"jobs", fmt.Sprintf("%d submitted, %d acknowledged, %d lost", r.Submitted, r.Taken, r.Lost)},
-		{"ends", fmt.Sprintf("%d accepted, %d failed, %d cancelled, %d other, of %d with those of the warm-up", e.accepted, e.failed, e.cancelled, e.other, e.jobs)},
+		{"ends", fmt.Sprintf("%d accepted, %d failed as they had to, %d cancelled, %d otherwise, of %d with those of the warm-up",
+			e.accepted, e.doomed, e.cancelled, e.otherwise(), e.jobs)},
+		{"otherwise", e.reasons()},
 	}
 }
 
@@ -78,7 +81,7 @@ func (r *Report) harm() []row {
 // faults counts what befell nodes whose names begin so.
 func (r *Report) faults(prefix string) string {
 	var parts []string
-	for _, k := range []Kind{Kill, Freeze, Cut} {
+	for _, k := range kinds {
 		n := count(r.Faults, func(f Fault) bool { return f.Kind == k && strings.HasPrefix(f.Node, prefix) })
 		parts = append(parts, fmt.Sprintf("%d times %s", n, k))
 	}
@@ -86,8 +89,12 @@ func (r *Report) faults(prefix string) string {
 }
 
 func (r *Report) rest() []row {
+	rested := fmt.Sprintf("no, not within %s", Settling)
+	if r.AtRest {
+		rested = fmt.Sprintf("%s after the end: every job final, and the same at every broker", r.Rested.Round(100*time.Millisecond))
+	}
 	return []row{
-		{"at rest", fmt.Sprintf("%s after the end: every job final, and the same at every broker", r.Rested.Round(100*time.Millisecond))},
+		{"at rest", rested},
 		{"checked", fmt.Sprintf("%d operations of clients, %d results fetched", r.Operations, r.Fetched)},
 	}
 }

@@ -178,7 +178,8 @@ func (k *soak) check(ctx context.Context) error {
 	r, l := k.observers.settle(ctx, k.load), k.report
 	k.isWrong(r.wrong...)
 	k.isWrong(unlawful(r.said, k.load.named)...)
-	l.Submitted, l.Taken, l.Rested, l.Cancelled = k.load.submitted, len(k.load.acknowledged), r.took, len(r.quarantined)
+	l.Submitted, l.Taken, l.Cancelled = k.load.submitted, len(k.load.acknowledged), len(r.quarantined)
+	l.AtRest, l.Rested = len(r.wrong) == 0, r.took
 	if len(r.said) == 0 {
 		return errors.New("no broker says anything at the end")
 	}
