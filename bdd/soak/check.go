@@ -94,6 +94,27 @@ func unlawful(said []saying, named map[string]bool) (all []string) {
 	return slices.Compact(all)
 }
 
+// unmerited says which jobs ended as they need not have: they failed, though what they run does not fail, or were cancelled though nobody asked.
+// Attempts may be used up by losses (JOB-5), but no soak takes that many executors from under a job: something else went wrong.
+func unmerited(jobs map[string]client.Change, cancelled map[string]bool) (all []string) {
+	why := map[string][]string{}
+	for _, id := range slices.Sorted(maps.Keys(jobs)) {
+		j := jobs[id].Job
+		v, _ := j.Winner()
+		switch {
+		case v == nil || v.Kind == job.Accepted || v.Kind == job.Cancelled && cancelled[id] || v.Kind == job.FailedVerdict && doomed(j.Spec):
+		default:
+			why[v.Kind.String()+": "+v.Reason] = append(why[v.Kind.String()+": "+v.Reason], id)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(why)) {
+		all = append(all, fmt.Sprintf("%d jobs ended otherwise than they had to, %s (L2): %s", len(why[reason]), reason, strings.Join(first(why[reason], 3), ", ")))
+	}
+	return all
+}
+
+func first(ids []string, n int) []string { return ids[:min(n, len(ids))] }
+
 // attempts are the names of all attempts of a job.
 func attempts(j job.Job) map[job.Name]bool {
 	all := map[job.Name]bool{}

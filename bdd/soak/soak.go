@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -183,11 +184,21 @@ func (k *soak) check(ctx context.Context) error {
 	if len(r.said) == 0 {
 		return errors.New("no broker says anything at the end")
 	}
+	k.isWrong(unmerited(r.said[0].jobs, k.load.cancelledOr(r.quarantined))...)
 	l.Ends, l.Lost = endsOf(r.said[0].jobs), lost(r.said, k.load.acknowledged)
 	var wrong []string
 	l.Fetched, wrong = k.observers.fetch(ctx, r.said[0])
 	k.isWrong(wrong...)
 	return k.remember(ctx)
+}
+
+// cancelledOr are the jobs that may be cancelled: by those who submitted them, or by an operator.
+func (l *load) cancelledOr(more map[string]bool) map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := maps.Clone(l.cancelled)
+	maps.Copy(all, more)
+	return all
 }
 
 // remember checks what clients were told.
