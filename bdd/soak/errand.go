@@ -67,7 +67,9 @@ func (e *errands) spec(module client.Blob, args ...string) *client.Spec {
 	return &client.Spec{Name: fmt.Sprintf("c%d-%d", e.who, e.made), Module: module, Args: args, Retention: e.retention}
 }
 
-func (e *errands) sleeps(d time.Duration) *client.Spec { return e.spec(e.wares.sleep, "sleep", d.String()) }
+func (e *errands) sleeps(d time.Duration) *client.Spec {
+	return e.spec(e.wares.sleep, "sleep", d.String())
+}
 
 // painted is the file that painting leaves. It is too large to travel in a record.
 const painted = "picture.raw"

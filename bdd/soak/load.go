@@ -73,7 +73,7 @@ func (p *person) submits(ctx context.Context, spec *client.Spec) *client.Submiss
 	acknowledged := p.told.Begin(p.who, history.Submit)
 	s, err := p.client.Submit(waiting, spec)
 	if err != nil {
-		return nil //nolint:nilerr // not to be acknowledged under faults is no fault
+		return nil // not to be acknowledged under faults is no fault
 	}
 	acknowledged(s.ID(), true, "")
 	p.own = append(p.own, s.ID())

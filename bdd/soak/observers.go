@@ -137,4 +137,3 @@ func (o observers) fetches(ctx context.Context, b client.Blob) error {
 	}
 	return errors.New(strings.Join(said, "; "))
 }
-

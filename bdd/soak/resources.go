@@ -80,7 +80,7 @@ func read(ctx context.Context, n *lab.Node) (r Reading, err error) {
 	}
 	open, err := os.ReadDir(proc + "fd")
 	r.Descriptors = len(open)
-	r.Threads = int(statusOf(status, "Threads"))
+	r.Threads = int(statusOf(status, "Threads")) //nolint:gosec // a count
 	r.Resident = statusOf(status, "VmRSS") << 10
 	return r, err
 }

@@ -84,7 +84,7 @@ func (k *soak) run(ctx context.Context) (err error) {
 // stages are the soak, once the network runs.
 func (k *soak) stages(ctx context.Context, p programs) (err error) {
 	k.observers, err = newObservers(ctx, k.net)
-	defer func() { err = errors.Join(err, k.observers.close()) }()
+	defer func() { err = errors.Join(err, k.observers.close()) }() //nolint:contextcheck // closing has a bound of its own
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (k *soak) harm(ctx context.Context) error {
 	unfollow()
 	k.load.followers.Wait()
 	k.untold()
-	return errors.Join(err, closeAll(clients))
+	return errors.Join(err, closeAll(clients)) //nolint:contextcheck // closing has a bound of its own
 }
 
 func closeAll(clients []*client.Client) (err error) {
