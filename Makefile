@@ -15,7 +15,9 @@ LABEL ?=
 BENCH ?= .
 SEEDS ?= 500
 FIRST ?= 1
-.PHONY: help build examples demo test spec race real real-tools sim mutants bench lint fmt generate generated tidy model check clean
+MINUTES ?= 10
+SEED ?=
+.PHONY: help build examples demo test spec race real real-tools sim soak mutants bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,9 @@ real-tools: ## As root, install what `make real` harms processes with, unless it
 
 sim: ## Run SEEDS simulated networks, from seed FIRST on
 	CGO_ENABLED=0 go run ./bdd/sim/cmd/sim -first $(FIRST) -seeds $(SEEDS)
+
+soak: ## Run real processes for MINUTES=10 under random faults and load (SEED=n: those of that seed), and check what is left
+	CGO_ENABLED=0 go run ./bdd/soak/cmd/soak -minutes $(MINUTES) $(if $(SEED),-seed $(SEED))
 
 mutants: ## Seed bugs into the code, one at a time, and see that the simulator finds each (docs/track-record.md)
 	CGO_ENABLED=0 go test -tags mutants ./bdd/sim -count=1 -run TestSim -ginkgo.focus Mutants -ginkgo.v

@@ -114,6 +114,18 @@ func (n *Node) Log() string {
 	return n.process.log.String()
 }
 
+// Answer sends the node's process a signal and waits for the line with a text in it that it then logs.
+func (n *Node) Answer(ctx context.Context, s syscall.Signal, text string) (line string, err error) {
+	before := len(n.Log())
+	if err := n.Signal(s); err != nil {
+		return "", err
+	}
+	if line, err = n.process.line(ctx, text, before); err != nil {
+		return "", fmt.Errorf("lab: node %s does not say %q: %w", n.Name, text, err)
+	}
+	return line, nil
+}
+
 // Over is closed when the node's last process has ended.
 func (n *Node) Over() <-chan struct{} { return n.process.over }
 

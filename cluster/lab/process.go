@@ -2,8 +2,11 @@ package lab
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -22,6 +25,7 @@ type transcript struct {
 	seen int // what was searched
 	up   bool
 	told func()
+	news chan struct{} // closed when there is more; nil unless somebody waits for that
 }
 
 // upLine is what a node logs when it is up.
@@ -37,7 +41,41 @@ func (t *transcript) Write(p []byte) (int, error) {
 		t.told()
 	}
 	t.seen = max(t.seen, len(t.text)-len(upLine))
+	if t.news != nil {
+		close(t.news)
+		t.news = nil
+	}
 	return len(p), nil
+}
+
+// from returns what was said after the first so many bytes, and what is closed when there is more.
+func (t *transcript) from(offset int) (text string, more <-chan struct{}) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.news == nil {
+		t.news = make(chan struct{})
+	}
+	return string(t.text[offset:]), t.news
+}
+
+// line waits for a whole line that has a text in it, after the first so many bytes, and returns it.
+func (p *process) line(ctx context.Context, text string, offset int) (string, error) {
+	for {
+		said, more := p.log.from(offset)
+		for line := range strings.Lines(said) {
+			if strings.HasSuffix(line, "\n") && strings.Contains(line, text) {
+				return line, nil
+			}
+		}
+		offset += strings.LastIndexByte(said, '\n') + 1
+		select {
+		case <-more:
+		case <-p.over:
+			return "", errors.New("its process has ended")
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
+	}
 }
 
 // String returns what was said so far.

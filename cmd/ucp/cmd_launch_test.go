@@ -171,6 +171,16 @@ var _ = Describe("ucp node", func() {
 			Entry(nil, SpecTimeout(soon), syscall.SIGINT),
 		)
 
+		It("tells on SIGUSR1 what its process uses, and goes on", func(ctx SpecContext) {
+			n := u.starts(ctx, "node", "--config", file)
+			Eventually(n.err).WithContext(ctx).Should(gbytes.Say("node is up"))
+			for range 2 {
+				Expect(n.cmd.Process.Signal(syscall.SIGUSR1)).To(Succeed())
+				Eventually(n.err).WithContext(ctx).Should(gbytes.Say(
+					`"msg":"state of the process","node":"b1","goroutines":[1-9]\d+,"heap_bytes":[1-9]\d{5,},"open_descriptors":[1-9]\d+,"uptime_ms":\d+,"pid":\d+}`))
+			}
+		}, SpecTimeout(soon))
+
 		It("keeps a second process away from its data", func(ctx SpecContext) {
 			n := u.starts(ctx, "node", "--config", file)
 			Eventually(n.err).WithContext(ctx).Should(gbytes.Say("node is up"))

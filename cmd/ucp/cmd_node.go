@@ -31,7 +31,9 @@ func newNodeCommand(a *app) *cobra.Command {
 		Long: `Run one node in the foreground, until it is told to end.
 
 Every key of the file is also a flag and a variable: sync.interval is --sync-interval and UCP_SYNC_INTERVAL. Flags win over
-variables, and these over the file. "ucp config show" tells what applies, and why.`,
+variables, and these over the file. "ucp config show" tells what applies, and why.
+
+On SIGUSR1 it logs what its process uses: goroutines, bytes on the heap, open descriptors, uptime.`,
 		Example: "  ucp node --config node.yaml\n  ucp node --config node.yaml --slots 4 --log-level debug",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -90,6 +92,7 @@ func serveNode(ctx context.Context, a *app, file string, flags config.Overrides,
 		return err
 	}
 	defer node.Close() //nolint:contextcheck // it ends in order also when ctx has ended
+	defer tellState(log.With("node", cfg.Name))()
 	log.Info("node is up", "node", cfg.Name, "id", node.ID(), "roles", cfg.Roles, "address", node.Addr(), "pid", os.Getpid())
 	if err := up(node); err != nil {
 		return err
