@@ -99,9 +99,13 @@ func (o *office) employ(g Gomega, results actors.Results) {
 	pass(time.Second)
 }
 
-func (o *office) dismiss(g Gomega) { g.Expect(o.system.Root.StopFuture(o.executor).Wait()).To(Succeed()) }
+func (o *office) dismiss(g Gomega) {
+	g.Expect(o.system.Root.StopFuture(o.executor).Wait()).To(Succeed())
+}
 
-func (o *office) close(g Gomega) { g.Expect(o.system.Root.StopFuture(o.broker).Wait()).To(Succeed()) }
+func (o *office) close(g Gomega) {
+	g.Expect(o.system.Root.StopFuture(o.broker).Wait()).To(Succeed())
+}
 
 func (o *office) tell(m any) { o.root.RequestWithCustomSender(o.executor, m, o.broker) }
 
