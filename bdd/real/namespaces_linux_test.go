@@ -49,6 +49,7 @@ func (c *cable) plug(ctx context.Context, n int) (within []string) {
 	c.does(ctx, "netns add", space)
 	DeferCleanup(func(ctx context.Context) { c.does(ctx, "netns del", space) })
 	c.does(ctx, "link add", port, "type veth peer name eth0 netns", space)
+	DeferCleanup(func(ctx context.Context) { c.does(ctx, "link del", port) })
 	c.does(ctx, "link set", port, "master", c.bridge, "up")
 	c.does(ctx, "-n", space, "addr add", c.address(n)+"/24 dev eth0")
 	c.does(ctx, "-n", space, "link set eth0 up")
@@ -62,7 +63,7 @@ func (c *cable) out(ctx context.Context, n int) { c.does(ctx, "link set", c.port
 func (c *cable) in(ctx context.Context, n int)  { c.does(ctx, "link set", c.port(n), "up") }
 
 var _ = Describe("An executor on a machine of its own", Label("JOB-3", "JOB-4", "LOSS-5", "LINK-5", "real"), func() {
-	DescribeTable("brings its result at once when its cable is plugged in again", func(ctx SpecContext, length time.Duration) {
+	DescribeTable("brings its result soon when its cable is plugged in again", func(ctx SpecContext, length time.Duration) {
 		l, net := newLab(), newCable(ctx)
 		b := l.add(clusterlab.Setup{Name: "b1", Roles: []string{"broker"}, Host: net.address(2)})
 		b.startUnder(ctx, net.plug(ctx, 2)...)
@@ -77,7 +78,7 @@ var _ = Describe("An executor on a machine of its own", Label("JOB-3", "JOB-4", 
 		net.in(ctx, 3)
 		plugged := time.Now()
 		Expect(accepted(ctx, s).Current().Attempts).To(HaveLen(1))
-		Expect(time.Since(plugged)).To(BeNumerically("<", 3*time.Second))
+		Expect(time.Since(plugged)).To(BeNumerically("<", 10*time.Second), "an attempt to connect takes up to 4 s, the pause between two up to 5")
 	},
 		Entry("after it was missed", SpecTimeout(2*soon), time.Duration(0)),
 		Entry("after 141 s", Label("long"), SpecTimeout(141*time.Second+2*soon), 141*time.Second),

@@ -61,8 +61,8 @@
 // A peer that does not read costs at most [Limits].Queue and UrgentQueue, what
 // gRPC holds of two windows of credit, and the kernel's buffers; it does not
 // slow down anybody else. It is not dropped for being slow: only a connection
-// that the kernel gives up, or on which HTTP/2 pings go unanswered for three
-// minutes, ends by itself ([Links.Disconnect] ends it sooner). Two things of a
+// that the kernel gives up, as Linux does when the other kernel confirms nothing
+// for 10 s, or on which HTTP/2 pings go unanswered for three minutes, ends by itself ([Links.Disconnect] ends it sooner). Two things of a
 // peer are refused by ending its link, with the reason in the log: a frame that no
 // honest node sends, and reading so slowly that not even Terminated fits.
 //

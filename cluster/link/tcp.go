@@ -65,7 +65,7 @@ func (t *tcp) check() error        { return t.id.Check(t.now()) }
 
 // listen opens the port.
 func (t *tcp) listen(addr string, accept func(carrier) error) (net.Addr, error) {
-	config := net.ListenConfig{KeepAliveConfig: keepAlive}
+	config := net.ListenConfig{KeepAliveConfig: keepAlive, Control: impatient}
 	lis, err := config.Listen(context.Background(), "tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return nil, fmt.Errorf("port is in use by another process: stop it or choose another port: %w", err)
@@ -220,7 +220,7 @@ func (t *tcp) open(ctx context.Context, addr, alpn string, expect identity.NodeI
 	if err := t.check(); err != nil {
 		return nil, err // the peer would only say that the certificate is bad
 	}
-	dialer := net.Dialer{KeepAliveConfig: keepAlive}
+	dialer := net.Dialer{KeepAliveConfig: keepAlive, Control: impatient}
 	raw, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, t.explain(addr, err)
