@@ -192,7 +192,6 @@ func (u *understudy) waitsInVain(ctx context.Context, reach bool) bool {
 func (u *understudy) take(why string) {
 	n := u.node
 	u.lot.Founder = !u.met && !n.found.heardOfAny() && n.seedsAreNone()
-	n.log.Info("node becomes a broker", "reason", why, "founder", u.lot.Founder)
 	err := u.lot.write(n.cfg.Dir)
 	if err == nil {
 		n.founder = u.lot.Founder
@@ -206,6 +205,7 @@ func (u *understudy) take(why string) {
 	n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: u.about.Roles})
 	n.links.Play(u.about.Roles)
 	n.nearby.announce()
+	n.log.Info("node has become a broker", "reason", why, "founder", u.lot.Founder)
 }
 
 // seedsAreNone says whether all seeds have answered, and none is a broker. A seed that is out of reach may be one, with a network behind it.

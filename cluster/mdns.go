@@ -36,7 +36,7 @@ const (
 	listenFor = 500 * time.Millisecond
 	// firstPause is the pause between two questions of a node that has just lost sight of all brokers; each is longer than the one before, up to
 	// lonelyPause. A node with a broker in reach asks every calmPause: it hears of the others from that one. All are drawn from half to all of it.
-	firstPause  = time.Second
+	firstPause  = 500 * time.Millisecond
 	lonelyPause = 10 * time.Second
 	calmPause   = time.Minute
 	// maxHeard bounds the answers to a question, for each interface; maxTries those that are dialled at a time.

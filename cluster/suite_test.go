@@ -132,7 +132,7 @@ func (m *member) sees(role string) func() []string {
 }
 
 // isBroker says whether it has become one.
-func (m *member) isBroker() bool { return m.log.says("becomes a broker") > 0 }
+func (m *member) isBroker() bool { return m.log.says("has become a broker") > 0 }
 
 func freePort() int {
 	GinkgoHelper()

@@ -40,6 +40,7 @@ type node struct {
 	roles   []string
 	seeds   []string
 	port    int // 0: it only dials out
+	flags   []string
 	process *process
 }
 
@@ -143,6 +144,7 @@ func (n *node) startUnder(ctx context.Context, program ...string) {
 	if len(n.seeds) > 0 {
 		words = append(words, "--seeds", strings.Join(n.seeds, ","))
 	}
+	words = append(words, n.flags...)
 	p := &process{cmd: exec.Command(words[0], words[1:]...), log: &buffer{}, over: make(chan struct{})}
 	p.cmd.Env = []string{"HOME=" + n.file(), "UCP_CACHE_DIR=" + built.cache, "PATH=" + os.Getenv("PATH")}
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
