@@ -154,11 +154,11 @@ func (u *understudy) wait(ctx context.Context) {
 		reach := u.node.brokersInReach() > 0
 		u.met = u.met || reach
 		if reach && drawn {
-			u.take("it was drawn to be one beside others")
+			u.take(ctx, "it was drawn to be one beside others")
 			return
 		}
 		if u.waitsInVain(ctx, reach) {
-			u.take("no broker was found")
+			u.take(ctx, "no broker was found")
 			return
 		}
 		u.patient = max(u.node.cfg.Auto.Wait, u.node.cfg.BrokerTimeout) // one that is started again comes back within that
@@ -189,14 +189,14 @@ func (u *understudy) waitsInVain(ctx context.Context, reach bool) bool {
 }
 
 // take makes the node a broker. If that fails the node ends, as one does that cannot start as a broker.
-func (u *understudy) take(why string) {
+func (u *understudy) take(ctx context.Context, why string) {
 	n := u.node
-	u.lot.Founder = !u.met && !n.found.heardOfAny() && n.seedsAreNone()
+	u.lot.Founder = !u.met && !n.found.heardOfAny() && n.seedsAreNone(ctx)
 	err := u.lot.write(n.cfg.Dir)
 	if err == nil {
 		n.founder = u.lot.Founder
 		u.about.Roles = n.cfg.Certified()
-		err = n.spawnBroker(&u.about, u.opt)
+		err = n.spawnBroker(&u.about, u.opt) //nolint:contextcheck // it outlives the waiting, whose context this is
 	}
 	if err != nil {
 		n.fail(fmt.Errorf("node %s cannot become a broker: %w", n.cfg.Name, err))
@@ -209,14 +209,14 @@ func (u *understudy) take(why string) {
 }
 
 // seedsAreNone says whether all seeds have answered, and none is a broker. A seed that is out of reach may be one, with a network behind it.
-func (n *Node) seedsAreNone() bool {
-	nobody, cancel := context.WithCancel(context.Background())
+func (n *Node) seedsAreNone(ctx context.Context) bool {
+	known, cancel := context.WithCancel(ctx)
 	cancel() // only what is known by now
 	for _, seed := range n.cfg.Seeds {
 		if seed == n.cfg.Address() {
 			continue
 		}
-		if peer, err := n.links.Connected(nobody, seed); err != nil || peer.Has(identity.RoleBroker) {
+		if peer, err := n.links.Connected(known, seed); err != nil || peer.Has(identity.RoleBroker) {
 			return false
 		}
 	}

@@ -48,8 +48,8 @@ const (
 	maxWires = 16
 )
 
-// neighbourhood finds the brokers of the local network by mDNS, and announces this node there once it is one (DISC-1). What it hears is a hint: an
-// address that is of no use is dialled once, a few at a time, and only one at which a broker of this network proved itself becomes a contact.
+// neighbourhood finds the brokers of the local network by mDNS, and announces this node there once it is one (DISC-1). What it hears is a hint: it
+// is dialled for a moment each time it is heard, a few at a time, and only an address at which a broker of this network proves itself becomes a contact.
 type neighbourhood struct {
 	self    identity.NodeID
 	network identity.NetworkID
@@ -318,7 +318,7 @@ func (n *neighbourhood) try(ctx context.Context, address string) {
 	peer, err := n.links.Connected(ctx, address)
 	if err == nil && peer.Has(identity.RoleBroker) {
 		n.log.Info("broker found by mdns", "addr", address, "peer", peer.Name, "node", peer.ID)
-		n.found.add(address)
+		n.found.add(address) //nolint:contextcheck // a contact is dialled for ever
 		return
 	}
 	n.log.Debug("no broker where mdns says", "addr", address, "err", err)
