@@ -209,9 +209,14 @@ func (b *Broker) tenure(id job.ID) (job.Tenure, bool) {
 	return t, ok
 }
 
+// noteExecutor puts an executor into the roster. What is known there of the broker on the same node stays: where it can be dialled.
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
+	roles, address := []string{messages.Executor}, ""
+	if n, ok := b.node(m.ID); ok && slices.Contains(n.Roles, messages.Broker) {
+		roles, address = n.Roles, n.Address
+	}
 	b.put(ctx, ledger.Normal, nodeKey(m.ID), nodeState{roster.Node{
-		ID: m.ID, Name: m.Name, Roles: []string{messages.Executor}, Home: b.ID, Lease: m.lease, Life: m.life, State: s, Reason: why,
+		ID: m.ID, Name: m.Name, Roles: roles, Home: b.ID, Address: address, Lease: m.lease, Life: m.life, State: s, Reason: why,
 		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(),
 	}})
 }

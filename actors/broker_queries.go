@@ -303,11 +303,13 @@ func (b *Broker) status() *messages.StatusResponse {
 	}
 	for rec := range b.replica.All(ledger.Node) {
 		n := b.asSeen(rec.State.(nodeState).Node)
-		switch {
-		case n.State != roster.Up:
-		case slices.Contains(n.Roles, messages.Broker):
+		if n.State != roster.Up {
+			continue
+		}
+		if slices.Contains(n.Roles, messages.Broker) {
 			s.Brokers++
-		case slices.Contains(n.Roles, messages.Executor):
+		}
+		if slices.Contains(n.Roles, messages.Executor) {
 			s.Executors++
 			s.Slots += n.Slots
 		}

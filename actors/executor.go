@@ -209,7 +209,8 @@ func (e *Executor) forgive() {
 	e.ticked = now
 }
 
-// brokerUp remembers a broker, and makes it the home of an executor that has none.
+// brokerUp remembers a broker, and makes it the home of an executor that has none. A broker on its own node is its home whoever was before, so that
+// one broker speaks for all of a node.
 func (e *Executor) brokerUp(ctx actor.Context, msg *messages.PeerUp) {
 	if !slices.Contains(msg.Roles, messages.Broker) {
 		return
@@ -217,7 +218,7 @@ func (e *Executor) brokerUp(ctx actor.Context, msg *messages.PeerUp) {
 	if !slices.Contains(e.brokers, msg.Node) {
 		e.brokers = append(e.brokers, msg.Node)
 	}
-	if e.home == nil || e.home.Address == msg.Node {
+	if e.home == nil || e.home.Address == msg.Node || msg.Node == e.ID {
 		e.moveTo(ctx, msg.Node)
 	}
 }

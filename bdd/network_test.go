@@ -71,6 +71,11 @@ func quiet() *slog.Logger {
 
 // start brings up a node that knows the given seeds. Starting a name again is the same node in a new life.
 func (n *network) start(name string, roles []string, seeds ...string) *node {
+	return n.startWithin(roles, name, roles, seeds...)
+}
+
+// startWithin starts a node whose certificate carries more roles than it plays.
+func (n *network) startWithin(certified []string, name string, roles []string, seeds ...string) *node {
 	old := n.nodes[name]
 	nd := &node{name: name, roles: roles, incarnation: 1 << 24}
 	if old != nil {
@@ -82,11 +87,11 @@ func (n *network) start(name string, roles []string, seeds ...string) *node {
 	nd.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return log }))
 	var err error
 	nd.links, err = link.Start(link.Config{
-		System: nd.system, Endpoint: n.memory.Endpoint(identity.Peer{ID: idOf(name), Name: name, Roles: roles}), Clock: nd.clock,
+		System: nd.system, Endpoint: n.memory.Endpoint(identity.Peer{ID: idOf(name), Name: name, Roles: certified}), Clock: nd.clock, Roles: roles,
 		Events: nd.event, Now: time.Now, Log: log,
 	})
 	n.g.Expect(err).NotTo(HaveOccurred())
-	nd.spawn(n.g, log)
+	nd.spawn(n.g, log, roles...)
 	n.g.Expect(nd.links.Listen(name)).To(Succeed())
 	for _, s := range seeds {
 		nd.links.Dial(s)
@@ -94,12 +99,12 @@ func (n *network) start(name string, roles []string, seeds ...string) *node {
 	return nd
 }
 
-func (nd *node) spawn(g Gomega, log *slog.Logger) {
+func (nd *node) spawn(g Gomega, log *slog.Logger, roles ...string) {
 	about := &actors.Node{
 		ID: string(idOf(nd.name)), Name: nd.name, Network: "spec", Version: "spec", Roles: nd.roles, Address: nd.name,
 		Incarnation: nd.incarnation, Clock: nd.clock, Now: time.Now, Log: log,
 	}
-	for _, r := range nd.roles {
+	for _, r := range roles {
 		switch r {
 		case messages.Broker:
 			props, err := actors.NewBroker(about, actors.BrokerSettings{

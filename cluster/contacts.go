@@ -80,6 +80,29 @@ func (c *contacts) add(address string) {
 	}
 }
 
+// knows says whether an address is a contact, or this node's own.
+func (c *contacts) knows(address string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return address == c.own || c.known[address]
+}
+
+// heardOfAny says whether this node was ever told of a broker that was one.
+func (c *contacts) heardOfAny() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.heard) > 0
+}
+
+// dismiss lets go of an address that was dialled to see who is there, unless it is a contact by now.
+func (c *contacts) dismiss(address string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known[address] {
+		c.links.Hangup(address)
+	}
+}
+
 // write keeps the file up to date.
 func (c *contacts) write() {
 	defer close(c.done)

@@ -81,7 +81,7 @@ func (d *Dev) start() error {
 func (d *Dev) startNode(name, role string) (*Node, error) {
 	cfg := config.Defaults()
 	cfg.Name, cfg.Network, cfg.Roles, cfg.Slots = name, devNetwork, []string{role}, d.cfg.Slots
-	cfg.Dir, cfg.Host, cfg.Port = filepath.Join(d.nodes(), name), d.cfg.Host, 0
+	cfg.Dir, cfg.Host, cfg.Port, cfg.MDNS = filepath.Join(d.nodes(), name), d.cfg.Host, 0, config.MDNSOff
 	opt := Options{Version: d.cfg.Version, Log: d.cfg.Log, CacheDir: d.cfg.CacheDir}
 	if role == config.RoleBroker {
 		cfg.Port = d.cfg.Port

@@ -46,7 +46,7 @@ func (e *Embedded) start(slots int, opt Options) error {
 	}
 	cfg := config.Defaults()
 	cfg.Name, cfg.Network, cfg.Dir, cfg.Roles, cfg.Slots = "here", "embedded", e.dir, roles, slots
-	cfg.Port, opt.Listen = 0, "127.0.0.1:0"
+	cfg.Port, opt.Listen, cfg.MDNS = 0, "127.0.0.1:0", config.MDNSOff
 	if e.Node, err = Start(cfg, opt); err != nil {
 		return err
 	}

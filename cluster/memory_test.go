@@ -1,16 +1,9 @@
 package cluster
 
 import (
-	"testing"
-
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 )
-
-func TestCluster(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "A node")
-}
 
 var _ = Describe("Memory that a burst of work left behind", func() {
 	// after looks at a node that has allocated so many MiB each second, and says at which looks memory is given back.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -51,9 +52,17 @@ type Node struct {
 	copies *copies
 	disk   *disk    // nil: the node is no broker, or keeps its records in memory
 	kept   *results // nil: it is no executor, or keeps its results in memory
-	roots  []*actor.PID
 	failed chan error
 	thrift func() // ends the giving back of memory
+
+	founder    bool        // as a broker it has no other one to join
+	roles      []string    // from the start
+	understudy *understudy // nil: what the node plays is settled
+	nearby     *neighbourhood
+
+	mu      sync.Mutex
+	roots   []*actor.PID
+	brokers map[string]bool // peers that are
 }
 
 // Bounds of what a broker's gateway takes at a time.
@@ -75,7 +84,7 @@ func Start(cfg config.Node, opt Options) (*Node, error) {
 	}
 	id := opt.Identity.ID()
 	n := &Node{
-		cfg: cfg, id: id, log: opt.Log.With("node", cfg.Name), failed: make(chan error, 1),
+		cfg: cfg, id: id, log: opt.Log.With("node", cfg.Name), failed: make(chan error, 1), brokers: map[string]bool{},
 		clock: messages.NewNodeClock(vclock.Key{Node: string(id), Incarnation: incarnation}, now),
 	}
 	n.warnOfIdleSettings()
@@ -93,22 +102,31 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 		return err
 	}
 	n.system = newActorSystem(n.log)
+	about := &actors.Node{
+		ID: string(n.id), Name: n.cfg.Name, Network: n.cfg.Network, Version: opt.Version,
+		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log, Met: func(a string) { n.found.add(a) },
+	}
+	if err := n.cast(about, opt); err != nil {
+		return err
+	}
+	about.Roles = n.roles
 	if err := n.link(opt, now); err != nil {
 		return err
 	}
 	n.found = newContacts(n.links, n.cfg.Address(), n.cfg.Seeds, filepath.Join(n.cfg.Dir, "brokers"), n.log)
-	about := &actors.Node{
-		ID: string(n.id), Name: n.cfg.Name, Network: n.cfg.Network, Version: opt.Version, Roles: n.cfg.Roles,
-		Address: n.cfg.Address(), Incarnation: incarnation, Clock: n.clock, Now: now, Log: n.log, Met: n.found.add,
-	}
-	if err := n.spawnBroker(about, opt); err != nil {
-		return err
+	if n.plays(config.RoleBroker) {
+		if err := n.spawnBroker(about, opt); err != nil {
+			return err
+		}
 	}
 	if err := n.spawnExecutor(about, opt); err != nil {
 		return err
 	}
 	return n.connect(opt)
 }
+
+// plays says whether the node has a role from the start.
+func (n *Node) plays(role string) bool { return slices.Contains(n.roles, role) }
 
 // warnOfIdleSettings says which settings of the design this version takes and does not act on, rather than let somebody wait for them.
 func (n *Node) warnOfIdleSettings() {
@@ -124,14 +142,11 @@ func (n *Node) warnOfIdleSettings() {
 
 // spawnBroker starts the actors of the role broker.
 func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
-	if !n.cfg.HasRole(config.RoleBroker) {
-		return nil
-	}
 	settings := actors.BrokerSettings{
 		Heartbeat: n.cfg.Lease.Heartbeat, LeaseTimeout: n.cfg.Lease.Timeout, Reconnect: n.cfg.Lease.Reconnect,
 		LongJob: n.cfg.Lease.Long, Grace: n.cfg.Lease.Grace,
 		SyncInterval: n.cfg.Sync.Interval, BrokerTimeout: n.cfg.BrokerTimeout, ForgetEvery: forgetEvery, Keep: syncKeep,
-		MaxQueued: n.cfg.Queue.Jobs, First: true, Founder: len(n.cfg.Seeds) == 0,
+		MaxQueued: n.cfg.Queue.Jobs, First: true, Founder: n.founder,
 	}
 	if n.cfg.Identity != "" { // an identity of this process alone ends with it, and its records do too
 		var err error
@@ -157,7 +172,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 
 // spawnExecutor starts the actors of the role executor, and tells them of a broker in the same node.
 func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
-	if !n.cfg.HasRole(config.RoleExecutor) {
+	if !n.plays(config.RoleExecutor) {
 		return nil
 	}
 	slots := n.cfg.Slots
@@ -193,8 +208,8 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err := n.spawn(executor, messages.ExecutorActor); err != nil {
 		return err
 	}
-	if n.cfg.HasRole(config.RoleBroker) {
-		n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.cfg.Roles})
+	if n.plays(config.RoleBroker) {
+		n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.roles})
 	}
 	return nil
 }
@@ -205,6 +220,8 @@ func (n *Node) spawn(props *actor.Props, name string) error {
 	if err != nil {
 		return fmt.Errorf("start %s: %w", name, err)
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.roots = append(n.roots, pid)
 	return nil
 }
@@ -217,7 +234,7 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 	}
 	var err error
 	n.links, err = link.Start(link.Config{
-		System: n.system, Identity: opt.Identity, Clock: n.clock, Advertise: advertise,
+		System: n.system, Identity: opt.Identity, Clock: n.clock, Advertise: advertise, Roles: n.roles,
 		Events: n.linkEvent, Now: now, Log: n.log,
 	})
 	if err != nil {
@@ -228,20 +245,48 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 
 // connect lets others in and dials the brokers that are known.
 func (n *Node) connect(opt Options) error {
+	n.nearby = startNeighbourhood(n.cfg, opt.Identity, n.links, n.found, n.log) // links tell it who comes and goes
 	if listen := cmp.Or(opt.Listen, n.cfg.Listen()); listen != "" {
 		if err := n.links.Listen(listen); err != nil {
 			return err
 		}
 	}
 	n.found.dial()
+	if n.plays(config.RoleBroker) {
+		n.nearby.announce()
+	}
+	n.understudy.start()
 	return nil
 }
 
-// linkEvent tells the actors that care which nodes come and go.
+// linkEvent tells those that care which nodes come and go.
 func (n *Node) linkEvent(event any) {
-	for _, pid := range n.roots {
+	n.mu.Lock()
+	roots, before := slices.Clone(n.roots), len(n.brokers)
+	switch event := event.(type) {
+	case *messages.PeerUp:
+		if slices.Contains(event.Roles, messages.Broker) {
+			n.brokers[event.Node] = true
+		}
+	case *messages.PeerDown:
+		delete(n.brokers, event.Node)
+	}
+	now := len(n.brokers)
+	n.mu.Unlock()
+	for _, pid := range roots {
 		actors.RootContext(n.system, n.clock).Send(pid, event)
 	}
+	n.understudy.lookAgain()
+	if before > 0 && now == 0 {
+		n.nearby.lookAgain()
+	}
+}
+
+// brokersInReach returns how many brokers there is a link to.
+func (n *Node) brokersInReach() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return len(n.brokers)
 }
 
 func (n *Node) tell(name string, m any) {
@@ -270,6 +315,8 @@ const goodbye = 2 * time.Second
 
 // Close stops the actors, says goodbye to the peers and ends the worker processes. It may be called on a node that only half started.
 func (n *Node) Close() {
+	n.understudy.close()
+	n.nearby.close()
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	for _, pid := range slices.Backward(n.roots) {
@@ -318,8 +365,13 @@ type lastResort struct{ node *Node }
 func (l *lastResort) HandleFailure(_ *actor.ActorSystem, s actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, message any) {
 	l.node.log.Error("actor broke down, the node stops", "actor", child.GetId(), "reason", reason, "message", fmt.Sprintf("%T", message))
 	s.StopChildren(child)
+	l.node.fail(fmt.Errorf("actor %s broke down: %v", child.GetId(), reason))
+}
+
+// fail ends the node; the first reason counts.
+func (n *Node) fail(reason error) {
 	select {
-	case l.node.failed <- fmt.Errorf("actor %s broke down: %v", child.GetId(), reason):
+	case n.failed <- reason:
 	default:
 	}
 }

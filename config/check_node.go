@@ -1,12 +1,15 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // nodeRule is a rule between several settings of one node. It returns the key to blame and what is wrong, or "".
 type nodeRule func(n Node) (key, text string)
 
 var nodeRules = []nodeRule{
-	hasName, hasDirectory, hasRoles, brokerIsReachable, advertisesAPort, listensOnce, heartbeatsInTime, reconnectsInTime, insecureOnLoopback,
+	hasName, hasDirectory, hasRoles, autoDecides, brokerIsReachable, advertisesAPort, listensOnce, heartbeatsInTime, reconnectsInTime, insecureOnLoopback,
 }
 
 // checkNode adds what is wrong between the settings of a node. What nobody set is blamed on whole, the node itself.
@@ -45,9 +48,24 @@ func hasRoles(n Node) (key, text string) {
 	return "roles", fmt.Sprintf("roles is missing: say what %s does, as in roles: [executor]", n.Name)
 }
 
-func brokerIsReachable(n Node) (key, text string) {
-	if !n.HasRole(RoleBroker) || n.Port != 0 {
+func autoDecides(n Node) (key, text string) {
+	if !slices.Contains(n.Roles, RoleAuto) {
 		return "", ""
+	}
+	for _, role := range []string{RoleBroker, RoleExecutor} {
+		if slices.Contains(n.Roles, role) {
+			return "roles", fmt.Sprintf("roles of %s must not have both auto and %s: auto is an executor, and a broker where one is missing", n.Name, role)
+		}
+	}
+	return "", ""
+}
+
+func brokerIsReachable(n Node) (key, text string) {
+	if !n.MayBroker() || n.Port != 0 {
+		return "", ""
+	}
+	if !n.HasRole(RoleBroker) {
+		return "port", fmt.Sprintf("port must not be 0 for %s, which others dial when it has become a broker", n.Name)
 	}
 	return "port", fmt.Sprintf("port must not be 0 for the broker %s, which others dial", n.Name)
 }

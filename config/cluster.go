@@ -31,13 +31,13 @@ func (c Cluster) NodesOf(local func(host string) bool) []Node {
 	return ours
 }
 
-// Brokers returns the addresses of the brokers in the file.
+// Brokers returns the addresses of the brokers in the file, and of the nodes that may become one.
 func (c Cluster) Brokers() []string { return brokersExcept(c.Nodes, "") }
 
 func brokersExcept(nodes []Node, name string) []string {
 	var addresses []string
 	for _, node := range nodes {
-		if node.HasRole(RoleBroker) && node.Name != name && node.Address() != "" {
+		if node.MayBroker() && node.Name != name && node.Address() != "" {
 			addresses = append(addresses, node.Address())
 		}
 	}

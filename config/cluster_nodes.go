@@ -90,9 +90,9 @@ func (r *clusterReader) checkNode(node clusterNode) {
 func (r *clusterReader) checkTogether() {
 	r.checkNames()
 	r.checkAddresses()
-	hasBroker := func(n clusterNode) bool { return n.Node.HasRole(RoleBroker) }
+	hasBroker := func(n clusterNode) bool { return n.Node.MayBroker() }
 	if len(r.nodes) > 0 && len(r.wrong.list) == 0 && !slices.ContainsFunc(r.nodes, hasBroker) {
-		r.wrong.add(r.at(0), "has no broker: give one of the nodes roles: [broker]")
+		r.wrong.add(r.at(0), "has no broker: give one of the nodes roles: [broker] or [auto]")
 	}
 }
 

@@ -90,6 +90,15 @@ var _ = Describe("A cluster file", func() {
 		Expect(names("10.0.0.6")).To(BeEmpty())
 	})
 
+	It("needs no broker if a node may become one, whom the others then look for", Label("DISC-2"), func() {
+		cluster, err := config.LoadCluster(write("cluster.yaml",
+			"nodes: [{name: a, host: '::1', roles: [auto]}, {name: b, host: '::1', port: 7422, roles: [auto]}, {name: e, host: '::1', port: 0, roles: [executor]}]"))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(cluster.Brokers()).To(Equal([]string{"[::1]:7420", "[::1]:7422"}))
+		Expect(cluster.Nodes[0].Seeds).To(Equal([]string{"[::1]:7422"}))
+		Expect(cluster.Nodes[2].Seeds).To(Equal(cluster.Brokers()))
+	})
+
 	It("adds the brokers of the file to the seeds a node names itself", func() {
 		cluster, err := config.LoadCluster(write("cluster.yaml",
 			"nodes: [{name: b, host: '::1', roles: [broker]}, {name: e, host: '::1', port: 0, roles: [executor], seeds: [far.lab]}]"))
@@ -121,7 +130,7 @@ var _ = Describe("A wrong cluster file", func() {
 		Entry("with a dashboard on another node's port", saying("nodes:", "- {name: b, host: 127.0.0.1, port: 7421, roles: [broker]}", "- {name: c, host: 127.0.0.1, roles: [broker], http: ':'}", "- {name: d, host: 127.0.0.1, port: 7422, roles: [broker], http: 0.0.0.0}"),
 			`cluster.yaml:3: nodes[1].http must have a port from 1 to 65535, not ":"`,
 			"cluster.yaml:4: nodes[2] has the address 127.0.0.1:7421 of nodes[0] on line 2; give one of them another port"),
-		Entry("without a broker", "nodes:\n- {name: e, host: 127.0.0.1, roles: [executor]}", "cluster.yaml: has no broker: give one of the nodes roles: [broker]"),
+		Entry("without a broker", "nodes:\n- {name: e, host: 127.0.0.1, roles: [executor]}", "cluster.yaml: has no broker: give one of the nodes roles: [broker] or [auto]"),
 		Entry("with a broker nobody can dial", "nodes:\n- {name: b, host: 127.0.0.1, port: 0, roles: [broker]}", "cluster.yaml:2: port must not be 0 for the broker b, which others dial"),
 		Entry("with a node of no name", "nodes:\n- {host: 127.0.0.1, roles: [broker]}", "cluster.yaml:2: name is missing: give the node one that is fit for a file name"),
 		Entry("with a node of no role", "nodes:\n- {name: b, host: 127.0.0.1}", "cluster.yaml:2: roles is missing: say what b does, as in roles: [executor]"),

@@ -15,7 +15,7 @@ import (
 // Effective is a setting as it applies, and why.
 type Effective struct {
 	Key    string
-	Value  any // string, int, bool, time.Duration, Size, []string or map[string]string
+	Value  any // string, int, bool, float64, time.Duration, Size, []string or map[string]string
 	Source Source
 	Doc    string // one sentence about the setting
 }
@@ -89,6 +89,8 @@ func show(v any) string {
 		return strconv.Itoa(v)
 	case bool:
 		return strconv.FormatBool(v)
+	case float64:
+		return strconv.FormatFloat(v, 'g', -1, 64)
 	case time.Duration:
 		return FormatDuration(v)
 	case Size:

@@ -121,6 +121,37 @@ func boolean() kind {
 	})
 }
 
+// share is a part of one, from 0 to 1.
+func share() kind {
+	return scalar("share", "a number from 0 to 1", isNumber, func(s string) (any, error) {
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(f >= 0 && f <= 1) { // NaN is not either
+			return nil, fmt.Errorf("must be a number from 0 to 1, not %q", s)
+		}
+		return f, nil
+	})
+}
+
+// wire is on, off, or the name of a network interface. Files may say true and false.
+func wire() kind {
+	accepts := func(data any) bool { return isString(data) || isBool(data) }
+	return scalar("on|off|interface", "on, off or the name of a network interface", accepts, func(s string) (any, error) {
+		switch s {
+		case "true":
+			return MDNSOn, nil
+		case "false":
+			return MDNSOff, nil
+		}
+		if s == "" || len(s) > maxInterface || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '/' || r >= 0x7f }) {
+			return nil, fmt.Errorf("must be on, off or the name of a network interface, not %q", s)
+		}
+		return s, nil
+	})
+}
+
+// maxInterface bounds the name of a network interface; some systems have long ones.
+const maxInterface = 63
+
 // duration is a positive length of time.
 func duration() kind {
 	accepts := func(data any) bool { return isString(data) || isNumber(data) }

@@ -9,7 +9,7 @@ import (
 
 // roles is a list of roles, each named once.
 func roles() kind {
-	known := []string{RoleBroker, RoleExecutor, RoleDatastore}
+	known := []string{RoleBroker, RoleExecutor, RoleDatastore, RoleAuto}
 	return list("role", func(s string) (string, error) {
 		if slices.Contains(known, s) {
 			return s, nil

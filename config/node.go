@@ -13,6 +13,15 @@ const (
 	RoleBroker    = "broker"    // keeps the records and places jobs
 	RoleExecutor  = "executor"  // runs jobs in a sandbox
 	RoleDatastore = "datastore" // keeps bytes by content hash
+	// RoleAuto is an executor that becomes a broker too where one is missing. It stands in a configuration only: certificates and peers know
+	// the roles that come of it.
+	RoleAuto = "auto"
+)
+
+// Words for [Node.MDNS] besides the names of interfaces.
+const (
+	MDNSOn  = "on"
+	MDNSOff = "off"
 )
 
 // The ports a network uses unless told otherwise.
@@ -35,7 +44,7 @@ type Node struct {
 	CA string `mapstructure:"ca"`
 	// LogFile is the file the log is appended to; empty means stderr, the default.
 	LogFile string `mapstructure:"log_file"`
-	// Roles are the roles the node plays, at least one of broker, executor and datastore. No default.
+	// Roles are the roles the node plays, at least one of broker, executor, datastore and auto. No default.
 	Roles []string `mapstructure:"roles"`
 	// Host is the address or host name to listen on; empty means every interface, the default.
 	Host string `mapstructure:"host"`
@@ -45,6 +54,11 @@ type Node struct {
 	Advertise string `mapstructure:"advertise"`
 	// Seeds are the host:port addresses of brokers to dial first. Default none.
 	Seeds []string `mapstructure:"seeds"`
+	// MDNS says whether brokers are found on the local network by mDNS, and announce themselves there: on, off, or the name of the one interface to
+	// do so on. Default on, which a node whose host is a loopback address takes for off.
+	MDNS string `mapstructure:"mdns"`
+	// Auto says when a node of role auto becomes a broker.
+	Auto Auto `mapstructure:"auto"`
 	// HTTP is the host:port of the HTTP API and dashboard; empty switches it off, the default.
 	HTTP string `mapstructure:"http"`
 	// Slots is how many jobs an executor runs at once; 0 means one for each CPU core, the default.
@@ -67,6 +81,14 @@ type Node struct {
 	Queue Queue `mapstructure:"queue"`
 	// Insecure switches mutual TLS off; only allowed on loopback. Default false.
 	Insecure bool `mapstructure:"insecure"`
+}
+
+// Auto says when a node of role auto becomes a broker.
+type Auto struct {
+	// Wait is how long it looks for a broker before it becomes one; each node adds up to as much again by chance. Default 3 s.
+	Wait time.Duration `mapstructure:"wait"`
+	// BrokerShare is the part of all such nodes, from 0 to 1, that become brokers although they find one. Default 0.1.
+	BrokerShare float64 `mapstructure:"broker_share"`
 }
 
 // Sync says how brokers exchange their records.
@@ -127,6 +149,8 @@ func Defaults() Node {
 		Port:          DefaultPort,
 		LogLevel:      "info",
 		LogFormat:     "auto",
+		MDNS:          MDNSOn,
+		Auto:          Auto{Wait: 3 * time.Second, BrokerShare: 0.1},
 		Sync:          Sync{Interval: time.Second},
 		Lease:         Lease{Heartbeat: 500 * time.Millisecond, Timeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, Long: time.Minute, Grace: 30 * time.Second},
 		BrokerTimeout: 10 * time.Second,
@@ -138,8 +162,35 @@ func Defaults() Node {
 	}
 }
 
-// HasRole reports whether the node plays role.
-func (n Node) HasRole(role string) bool { return slices.Contains(n.Roles, role) }
+// HasRole reports whether the node plays role from the start. One of role auto is an executor, and is a broker only when it has become one.
+func (n Node) HasRole(role string) bool {
+	return slices.Contains(n.Roles, role) || role == RoleExecutor && slices.Contains(n.Roles, RoleAuto)
+}
+
+// MayBroker reports whether the node is a broker or may become one.
+func (n Node) MayBroker() bool { return n.HasRole(RoleBroker) || n.HasRole(RoleAuto) }
+
+// Certified returns the roles that the node's certificate has to carry, sorted.
+func (n Node) Certified() []string {
+	roles := slices.DeleteFunc(slices.Clone(n.Roles), func(r string) bool { return r == RoleAuto })
+	if n.HasRole(RoleAuto) {
+		roles = append(roles, RoleBroker, RoleExecutor)
+	}
+	slices.Sort(roles)
+	return slices.Compact(roles)
+}
+
+// BrowsesOn returns where brokers are looked for and announced by mDNS: nowhere, on the interface of that name, or, if that is empty, on all that
+// lead out of the machine.
+func (n Node) BrowsesOn() (network string, somewhere bool) {
+	switch n.MDNS {
+	case MDNSOff, "":
+		return "", false
+	case MDNSOn:
+		return "", !loopback(n.Host)
+	}
+	return n.MDNS, true
+}
 
 // Listen returns the host:port to bind, or "" for a node that only dials out.
 func (n Node) Listen() string {

@@ -62,6 +62,33 @@ var _ = Describe("A node", func() {
 		Expect(config.Node{Port: 7420}.Address()).To(BeEmpty())
 		Expect(config.Node{Host: "::", Port: 7420}.Address()).To(BeEmpty())
 	})
+	It("of role auto is an executor that may become a broker, and is certified as both", Label("DISC-2"), func() {
+		node := config.Node{Roles: []string{"datastore", "auto"}}
+		Expect(node.HasRole("executor")).To(BeTrue())
+		Expect(node.HasRole("broker")).To(BeFalse())
+		Expect(node.MayBroker()).To(BeTrue())
+		Expect(node.Certified()).To(Equal([]string{"broker", "datastore", "executor"}))
+		Expect(config.Node{Roles: []string{"executor"}}.MayBroker()).To(BeFalse())
+		Expect(config.Node{Roles: []string{"executor"}}.Certified()).To(Equal([]string{"executor"}))
+	})
+
+	DescribeTable("looks for brokers by mDNS", Label("DISC-1"), func(file, network string, somewhere bool) {
+		node, err := config.LoadNode(write("node.yaml", "name: x\nroles: [executor]\n"+file), home(), nil)
+		Expect(err).NotTo(HaveOccurred())
+		at, does := node.BrowsesOn()
+		Expect(does).To(Equal(somewhere))
+		Expect(at).To(Equal(network))
+	},
+		Entry("on every interface", "", "", true),
+		Entry("also when it only dials out", "port: 0", "", true),
+		Entry("not when it is for this machine alone", "host: 127.0.0.1", "", false),
+		Entry("not under any spelling of that", "host: '::1'\nport: 0", "", false),
+		Entry("on one interface", "mdns: eth1", "eth1", true),
+		Entry("on the loopback if that is named", "host: 127.0.0.1\nmdns: lo", "lo", true),
+		Entry("not at all", "mdns: off", "", false),
+		Entry("not at all, as a truth", "mdns: false", "", false),
+	)
+
 	It("knows its log level as slog does", func() {
 		Expect(config.Node{LogLevel: "debug"}.Level()).To(Equal(slog.LevelDebug))
 		Expect(config.Node{}.Level()).To(Equal(slog.LevelInfo))
@@ -209,7 +236,7 @@ var _ = Describe("A node file", func() {
 		Entry("with a word for a list", "roles: broker", `node.yaml:1: roles must be a list such as [role], not "broker"`),
 		Entry("with a number in a list", "roles: [1]", "node.yaml:1: roles must be a list of text, and item 1 is 1"),
 		Entry("with an unknown role", "roles: [brokr]", `node.yaml:1: roles has unknown role "brokr"; did you mean "broker"?`),
-		Entry("with a role like nothing known", "roles: [king-of-all]", `node.yaml:1: roles has unknown role "king-of-all"; known here: broker, executor, datastore`),
+		Entry("with a role like nothing known", "roles: [king-of-all]", `node.yaml:1: roles has unknown role "king-of-all"; known here: broker, executor, datastore, auto`),
 		Entry("with a seed without a host", `seeds: [":7420"]`, `node.yaml:1: seeds must be host:port, not ":7420"`),
 		Entry("with a list of labels", "labels: [a]", "node.yaml:1: labels must be a section such as {location: north}, not a list"),
 		Entry("with a section in a label", "labels: {a: {b: c}}", `node.yaml:1: labels must be names and texts, and "a" is a section`),
@@ -218,6 +245,9 @@ var _ = Describe("A node file", func() {
 		Entry("with a duration of nothing", "broker_timeout: 0s", `node.yaml:1: broker_timeout must be at least 1ms, not "0s"`),
 		Entry("with memory beyond WebAssembly", "caps: {memory: 5GiB}", `node.yaml:1: caps.memory must be from 1B to 4GiB, not "5GiB"`),
 		Entry("with yes for a truth", "insecure: yes", `node.yaml:1: insecure must be true or false, not "yes"`),
+		Entry("with a share beyond all", "auto: {broker_share: 1.5}", `node.yaml:1: auto.broker_share must be a number from 0 to 1, not "1.5"`),
+		Entry("with a share in words", "auto: {broker_share: half}", `node.yaml:1: auto.broker_share must be a number from 0 to 1, not "half"`),
+		Entry("with an interface that has none's name", "mdns: a b", `node.yaml:1: mdns must be on, off or the name of a network interface, not "a b"`),
 		Entry("with a host that is none", "host: a b", `node.yaml:1: host must be an IP address or a host name, not "a b"`),
 		Entry("that is a list", "- a", "node.yaml:1: must be keys and values, not a list"),
 		Entry("that is two documents", "name: a\n---\nname: b", "node.yaml:2: has a second document; one file is one configuration"),
@@ -240,6 +270,10 @@ var _ = Describe("A node file", func() {
 	DescribeTable("is refused when its settings contradict each other", func(text string, want ...string) { wrongIn("node.yaml", text, want...) },
 		Entry("without a role", "name: x", "node.yaml: roles is missing: say what x does, as in roles: [executor]"),
 		Entry("a broker that nobody can dial", "name: x\nroles: [broker]\nport: 0", "node.yaml:3: port must not be 0 for the broker x, which others dial"),
+		Entry("a node that may become a broker and that nobody could dial", "name: x\nroles: [auto]\nport: 0",
+			"node.yaml:3: port must not be 0 for x, which others dial when it has become a broker"),
+		Entry("a choice that is made already", "name: x\nroles: [auto, broker]",
+			"node.yaml:2: roles of x must not have both auto and broker: auto is an executor, and a broker where one is missing"),
 		Entry("an advertised address without a port to listen on", "name: x\nroles: [executor]\nport: 0\nadvertise: lab:1",
 			"node.yaml:4: advertise tells others to dial lab:1, but with port 0 it listens nowhere"),
 		Entry("two servers on one address", "name: x\nroles: [broker]\nhost: 127.0.0.1\nhttp: localhost:7420",

@@ -41,6 +41,8 @@ func nodes() *rapid.Generator[config.Node] {
 				OpenFiles: count.Draw(t, "files"), Module: size.Draw(t, "module"), Output: size.Draw(t, "output"), Compile: duration.Draw(t, "compile"),
 			},
 			Queue:    config.Queue{Jobs: count.Draw(t, "jobs"), Attempts: count.Draw(t, "attempts"), Mailbox: count.Draw(t, "mailbox")},
+			MDNS:     rapid.SampledFrom([]string{"on", "off", "eth0"}).Draw(t, "mdns"),
+			Auto:     config.Auto{Wait: duration.Draw(t, "wait"), BrokerShare: rapid.Float64Range(0, 1).Draw(t, "share")},
 			Insecure: rapid.Bool().Draw(t, "insecure"),
 		}
 		n.Lease.Timeout = max(2*n.Lease.Heartbeat, n.Lease.Reconnect)

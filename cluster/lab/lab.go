@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/urbancompute/ucp/cluster/identity"
+	"github.com/urbancompute/ucp/config"
 )
 
 // Config says what a lab is made of. All but Env is required.
@@ -61,7 +62,7 @@ func (l *Lab) Add(s Setup) (*Node, error) {
 			return nil, err
 		}
 	}
-	id, err := identity.Create(n.File("identity"), l.ca, identity.Subject{Name: s.Name, Roles: s.Roles}, l.cfg.Now(), 0)
+	id, err := identity.Create(n.File("identity"), l.ca, identity.Subject{Name: s.Name, Roles: config.Node{Roles: s.Roles}.Certified()}, l.cfg.Now(), 0)
 	if err != nil {
 		return nil, err
 	}

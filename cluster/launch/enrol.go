@@ -41,7 +41,7 @@ func prepare(cfg Config, nodes []config.Node) (Directory, error) {
 		return Directory{}, err
 	}
 	for _, node := range nodes {
-		if err := e.admit(node.Identity, identity.Subject{Name: node.Name, Roles: node.Roles}); err != nil {
+		if err := e.admit(node.Identity, identity.Subject{Name: node.Name, Roles: node.Certified()}); err != nil {
 			return Directory{}, err
 		}
 		if err := config.WriteNode(nodeFile(cfg.Cluster, node), node); err != nil {
@@ -105,9 +105,12 @@ func (e *enroller) found(local func(host string) bool) error {
 	return nil
 }
 
-// founder returns the first broker of the file, which has one.
+// founder returns the first broker of the file, or the first that may become one. There is one.
 func (e *enroller) founder() config.Node {
 	i := slices.IndexFunc(e.cluster.Nodes, func(n config.Node) bool { return n.HasRole(config.RoleBroker) })
+	if i < 0 {
+		i = slices.IndexFunc(e.cluster.Nodes, config.Node.MayBroker)
+	}
 	return e.cluster.Nodes[max(i, 0)]
 }
 

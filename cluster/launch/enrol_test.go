@@ -85,6 +85,15 @@ var _ = Describe("The launch directory", Label("SEC-1"), func() {
 		Expect(identityOf(cluster.Nodes[0].Identity).Peer().Roles).To(Equal([]string{"broker", "executor"}))
 	}, SpecTimeout(soon))
 
+	It("certifies a node that may become a broker as both, once", Label("DISC-2"), func(ctx SpecContext) {
+		cluster.Nodes[0].Roles = []string{"auto"}
+		Expect(once(ctx, "127.0.0.1", today)).To(Succeed())
+		before := identityOf(cluster.Nodes[0].Identity)
+		Expect(before.Peer().Roles).To(Equal([]string{"broker", "executor"}))
+		Expect(once(ctx, "127.0.0.1", today.Add(time.Hour))).To(Succeed())
+		Expect(identityOf(cluster.Nodes[0].Identity).NotAfter()).To(Equal(before.NotAfter()))
+	}, SpecTimeout(soon))
+
 	When("this is not the machine of the first broker", func() {
 		It("says what to copy from where, and makes no CA of its own", func(ctx SpecContext) {
 			err := once(ctx, "10.9.9.9", today)

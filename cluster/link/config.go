@@ -42,6 +42,8 @@ type Config struct {
 	Listen string
 	// Advertise is where others can dial this node, for peers to pass on.
 	Advertise []string
+	// Roles are those of the certificate that the node plays, for peers to know; all of them if nil. See [Links.Play].
+	Roles []string
 	// Events gets a *messages.PeerUp before the first message of a peer and a
 	// *messages.PeerDown after its last, one at a time for each peer. It must
 	// not block.

@@ -30,6 +30,8 @@ var errVersion = errors.New("peer speaks another version of the link protocol")
 const (
 	maxAddresses = 16
 	maxAddress   = 256
+	maxRoles     = 16
+	maxRole      = 64
 )
 
 // hello opens a connection.
@@ -44,6 +46,8 @@ type hello struct {
 	// instance tells apart the processes that share a client's identity, 0 for
 	// a node of another role.
 	instance uint64
+	// roles are those of its certificate that the speaker plays; all of them if there are none.
+	roles []string
 }
 
 func (h hello) encode() []byte {
@@ -55,7 +59,12 @@ func (h hello) encode() []byte {
 	for _, a := range h.advertise {
 		b = appendString(b, a)
 	}
-	return binary.AppendUvarint(b, h.instance)
+	b = binary.AppendUvarint(b, h.instance)
+	b = binary.AppendUvarint(b, uint64(len(h.roles)))
+	for _, r := range h.roles {
+		b = appendString(b, r)
+	}
+	return b
 }
 
 // decodeHello leaves out what a later version may have added at the end.
@@ -73,6 +82,11 @@ func decodeHello(b []byte) (h hello, err error) {
 		h.advertise = append(h.advertise, r.string(maxAddress))
 	}
 	h.instance = r.uvarint(maxUint64)
+	if len(r.b) > 0 { // the first nodes of this version say nothing of roles
+		for range r.uvarint(maxRoles) {
+			h.roles = append(h.roles, r.string(maxRole))
+		}
+	}
 	if r.bad {
 		return hello{}, fmt.Errorf("%w: hello", errMalformed)
 	}

@@ -53,6 +53,8 @@
 // is lost is decided by leases above.
 //
 // PeerUp comes before the first message of a peer and PeerDown after the last.
+// It names the roles that the peer says it plays, of those that its certificate
+// carries; a peer whose part changes ([Links.Play]) comes back under another.
 // All stamps of a frame are merged into the node's clock before the first of its
 // messages is delivered (CLK-1).
 //

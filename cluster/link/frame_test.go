@@ -217,6 +217,25 @@ func (v *victim) close() {
 	v.links.Close(ctx)
 }
 
+var _ = Describe("A node whose part changes during a handshake", Label("DISC-2"), func() {
+	It("makes no link under the old one", func(ctx SpecContext) {
+		v, err := newVictim()
+		Expect(err).NotTo(HaveOccurred())
+		defer v.close()
+		c, err := v.memory.Endpoint(identity.Peer{ID: "a", Name: "a"}).dial(ctx, "node") // its id is less: it decides
+		Expect(err).NotTo(HaveOccurred())
+		Expect(send(c, hello{version: version, id: 7, incarnation: 1}.encode())).To(Succeed())
+		theirs, err := recvHello(c)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(theirs.roles).To(BeEmpty())
+		v.links.Play([]string{"broker"})
+		Expect(send(c, encodeVerdict(verdictAccepted, ""))).To(Succeed())
+		_, err = c.Recv()
+		Expect(err).To(HaveOccurred())
+		Expect(v.links.Peers()).To(BeEmpty())
+	}, SpecTimeout(10*time.Second))
+})
+
 var _ = Describe("A hostile frame", Label("LINK-6"), func() {
 	for name, frame := range seeds() {
 		if strings.HasPrefix(name, "honest") {
@@ -267,6 +286,7 @@ var _ = Describe("A hostile frame", Label("LINK-6"), func() {
 		Entry("of records before it", seeds()["honest"], "malformed frame", SpecTimeout(10*time.Second)),
 		Entry("of a hello cut short", hello{version: version, id: 1}.encode()[:4], "malformed frame", SpecTimeout(10*time.Second)),
 		Entry("of too many addresses", hello{version: version, advertise: make([]string, maxAddresses+1)}.encode(), "malformed frame", SpecTimeout(10*time.Second)),
+		Entry("of too many roles", hello{version: version, roles: make([]string, maxRoles+1)}.encode(), "malformed frame", SpecTimeout(10*time.Second)),
 		Entry("of another version", hello{version: version + 1}.encode(), "upgrade the older one", SpecTimeout(10*time.Second)),
 	)
 })

@@ -69,7 +69,8 @@ func (l *Links) accept(c carrier) error {
 // greet does the handshake and returns the installed session, or nil and why
 // there is none.
 func (l *Links) greet(c carrier, dialed bool, id uint64) (*session, error) {
-	mine := hello{version: version, id: id, advertise: l.cfg.Advertise, instance: l.instance}
+	part := l.plays()
+	mine := hello{version: version, id: id, advertise: l.cfg.Advertise, instance: l.instance, roles: part.roles}
 	if l.cfg.Clock != nil {
 		mine.incarnation = l.cfg.Clock.Self().Incarnation
 	}
@@ -78,6 +79,7 @@ func (l *Links) greet(c carrier, dialed bool, id uint64) (*session, error) {
 		return nil, err
 	}
 	s := newSession(l, c, mine.id, theirs, dialed)
+	s.part = part.number
 	if l.self.ID < s.peer.ID {
 		err = l.decide(s)
 	} else {

@@ -174,6 +174,12 @@ func (n *node) stop() {
 
 func build(w world, name string, listen bool, options ...option) *node {
 	GinkgoHelper()
+	return buildAs(w, name, []string{"broker"}, listen, options...)
+}
+
+// buildAs builds a node whose certificate carries these roles.
+func buildAs(w world, name string, roles []string, listen bool, options ...option) *node {
+	GinkgoHelper()
 	incarnations++
 	n := &node{name: name, system: newSystem(), log: &lines{}}
 	cfg := link.Config{
@@ -181,7 +187,7 @@ func build(w world, name string, listen bool, options ...option) *node {
 		Now: time.Now, Log: slog.New(slog.NewTextHandler(io.MultiWriter(GinkgoWriter, n.log), nil)).With("at", name),
 		Backoff: quick,
 	}
-	n.id = w.configure(&cfg, name, []string{"broker"})
+	n.id = w.configure(&cfg, name, roles)
 	n.clock = messages.NewNodeClock(vclock.Key{Node: string(n.id), Incarnation: incarnations}, time.Now)
 	cfg.Clock = n.clock
 	if listen {

@@ -395,6 +395,66 @@ func linkSpecs(newWorld func() world) {
 		}, SpecTimeout(patience))
 	})
 
+	Describe("the part a node plays", Label("DISC-2"), func() {
+		both := []string{"broker", "executor"}
+		as := func(roles ...string) option { return func(c *link.Config) { c.Roles = roles } }
+		// played is what b was told of a at each of its links.
+		played := func(b *node) func() [][]string {
+			return func() (all [][]string) {
+				b.mu.Lock()
+				defer b.mu.Unlock()
+				for _, e := range b.events {
+					if up, ok := e.(*messages.PeerUp); ok {
+						all = append(all, up.Roles)
+					}
+				}
+				return all
+			}
+		}
+
+		It("is what it says, within its certificate, and peers hear of a change whoever dialled", func(ctx SpecContext) {
+			for _, dials := range []bool{true, false} {
+				a, b := buildAs(w, "a", both, true, as("executor", "datastore")), build(w, "b", true)
+				if dials {
+					a.links.Dial(b.addr())
+				} else {
+					b.links.Dial(a.addr())
+				}
+				Eventually(ctx, played(b)).Should(Equal([][]string{{"executor"}}))
+				Expect(b.links.Peers()).To(ConsistOf(HaveField("Roles", []string{"executor"})))
+				a.links.Play(both)
+				Eventually(ctx, played(b)).Should(Equal([][]string{{"executor"}, both}))
+				a.stop()
+				b.stop()
+			}
+		}, SpecTimeout(2*patience))
+
+		It("is all that its certificate carries if it says nothing", func(ctx SpecContext) {
+			a, b := buildAs(w, "a", both, false), start(w, "b", true)
+			defer a.stop()
+			join(ctx, a, b)
+			Expect(played(b)()).To(Equal([][]string{both}))
+		}, SpecTimeout(patience))
+
+		It("is what it may send", func(ctx SpecContext) {
+			a := buildAs(w, "a", both, false, as("executor"))
+			defer a.stop()
+			b := start(w, "b", true, func(c *link.Config) {
+				c.Allow = func(p identity.Peer, _ string, _ uint32) error {
+					if !p.Has("broker") {
+						return errors.New("no broker")
+					}
+					return nil
+				}
+			})
+			spawn(b, "p")
+			join(ctx, a, b)
+			Expect(ask(a, b.pid("p"), 1)).To(HaveField("Reason", "no broker"))
+			a.links.Play(both)
+			Eventually(ctx, func() any { r, _ := ask(a, b.pid("p"), 1); return r }).Should(Equal(int64(2)))
+		}, SpecTimeout(patience))
+	})
+
 	Describe("clocks", Label("CLK-1"), func() {
 		It("are merged by the receiver before it handles a message", func(ctx SpecContext) {
 			a, b := pair(ctx)

@@ -38,8 +38,15 @@ type Links struct {
 	live    map[uint64]struct{} // connections being made or in use, by their id
 	dialers map[string]*dialer
 	changed chan struct{} // closed when a link comes up
+	part    part
 	closed  bool
 	running sync.WaitGroup // dialers and accepted connections
+}
+
+// part is what a node is to its peers from some time on.
+type part struct {
+	number uint64 // counts the changes
+	roles  []string
 }
 
 // Start connects an actor system to others: from now on PIDs of other nodes
@@ -50,7 +57,7 @@ func Start(cfg Config) (*Links, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Links{cfg: cfg, live: map[uint64]struct{}{}, dialers: map[string]*dialer{}, changed: make(chan struct{})}
+	l := &Links{cfg: cfg, live: map[uint64]struct{}{}, dialers: map[string]*dialer{}, changed: make(chan struct{}), part: part{roles: cfg.Roles}}
 	l.sessions.Store(&map[string]*session{})
 	if cfg.Endpoint != nil {
 		l.transport = cfg.Endpoint
@@ -137,6 +144,27 @@ func (l *Links) DialALPN(ctx context.Context, addr, alpn string, expect identity
 	return l.transport.dialALPN(ctx, addr, alpn, expect)
 }
 
+// Play tells peers that this node plays these roles from now on, as far as its certificate carries them. Who a node is to its peers is settled when
+// a link comes up: those that are up end, and whoever dialled them dials again.
+func (l *Links) Play(roles []string) {
+	l.mu.Lock()
+	l.part = part{l.part.number + 1, slices.Clone(roles)}
+	now := l.part.number
+	l.mu.Unlock()
+	for _, s := range *l.sessions.Load() {
+		if s.part != now {
+			s.close(errPart)
+		}
+	}
+}
+
+// plays returns what this node is to its peers.
+func (l *Links) plays() part {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.part
+}
+
 // Disconnect ends the link to a node for a reason, as when the node has been
 // declared lost and its connection is of no more use. What was queued is
 // returned to its senders; dialled addresses are dialled again.
@@ -195,6 +223,9 @@ func (l *Links) claim(s *session) (existing *session, err error) {
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, errClosed
+	}
+	if s.part != l.part.number {
+		return nil, errPart
 	}
 	sessions := maps.Clone(*l.sessions.Load())
 	if existing = sessions[s.address]; existing != nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ var (
 	errBye      = errors.New("peer said goodbye")
 	errClosed   = errors.New("this node is closing its links")
 	errReplaced = errors.New("peer has a newer connection")
+	errPart     = errors.New("this node has another part in its network from now on")
 	errHungUp   = errors.New("this node hung up")
 	errOverflow = errors.New("peer reads too slowly for the watches that must be told")
 	errPanic    = errors.New("frame caused a panic")
@@ -43,6 +45,7 @@ type session struct {
 	incarnation uint64
 	advertise   []string
 	dialed      bool
+	part        uint64 // which part of ours the peer was told
 	since       time.Time
 
 	out      *outbox
@@ -77,9 +80,17 @@ func isClient(p identity.Peer) bool {
 	return len(p.Roles) == 1 && p.Has(identity.RoleClient)
 }
 
+// playing returns peer with the roles that it says it plays. It cannot play one that its certificate does not carry.
+func playing(peer identity.Peer, said []string) identity.Peer {
+	if len(said) > 0 {
+		peer.Roles = slices.DeleteFunc(slices.Clone(peer.Roles), func(r string) bool { return !slices.Contains(said, r) })
+	}
+	return peer
+}
+
 func newSession(l *Links, c carrier, id uint64, theirs hello, dialed bool) *session {
 	s := &session{
-		links: l, carrier: c, peer: c.Peer(), address: addressOf(c.Peer(), theirs), id: id, incarnation: theirs.incarnation,
+		links: l, carrier: c, peer: playing(c.Peer(), theirs.roles), address: addressOf(c.Peer(), theirs), id: id, incarnation: theirs.incarnation,
 		advertise: theirs.advertise, dialed: dialed, since: l.cfg.Now(),
 		out: newOutbox(l.cfg.Limits, l.cfg.Clock), watches: newWatches(),
 		over: make(chan struct{}), done: make(chan struct{}),

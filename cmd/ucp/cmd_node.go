@@ -152,7 +152,7 @@ func openIdentity(cfg config.Node) (*identity.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, role := range cfg.Roles {
+	for _, role := range cfg.Certified() {
 		if !id.Peer().Has(role) {
 			return nil, fmt.Errorf("node %s is to be a %s, but its certificate in %s is for %s: launch it again from its cluster file, which renews the certificate",
 				cfg.Name, role, cfg.Identity, strings.Join(id.Peer().Roles, ", "))
