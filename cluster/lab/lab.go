@@ -104,7 +104,9 @@ func (l *Lab) Close() {
 	l.relays = nil
 }
 
-func (l *Lab) path(parts ...string) string { return filepath.Join(append([]string{l.cfg.Dir}, parts...)...) }
+func (l *Lab) path(parts ...string) string {
+	return filepath.Join(append([]string{l.cfg.Dir}, parts...)...)
+}
 
 // freePort returns a port that nobody uses just now.
 func freePort() (int, error) {
