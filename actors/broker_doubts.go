@@ -101,16 +101,15 @@ func (b *Broker) hearResponse(ctx actor.Context, msg *messages.HearResponse) {
 	case msg.GetLife() != m.life:
 		b.lose(ctx, m, true, "it began another life")
 	default:
-		b.entrust(ctx, m, ctx.Sender().Address)
+		b.note("executor heard elsewhere", "", m.ID+" by "+ctx.Sender().Address)
+		b.movedAway(ctx, m, "out of reach of its broker, though others hear it: "+m.doubt.why)
 	}
 }
 
-// entrust leaves an executor that only this broker does not hear to those that do. It moves to one of them; what it has in hand has a lease's time to
-// be heard of there.
-func (b *Broker) entrust(ctx actor.Context, m *member, to string) {
-	b.note("executor heard elsewhere", "", m.ID+" by "+to)
-	b.log.Warn("executor out of reach", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", m.doubt.why, "heard_by", to)
-	for _, id := range b.dismiss(ctx, m, roster.Lost, "out of reach of its broker: "+m.doubt.why) {
+// movedAway lets an executor go that has another home now, or seeks one. What it has in hand has a lease's time to be heard of there.
+func (b *Broker) movedAway(ctx actor.Context, m *member, why string) {
+	b.log.Warn("executor moved", "executor", m.Name, "node", m.ID, "lease", m.lease, "reason", why, "attempts", len(m.live))
+	for _, id := range b.dismiss(ctx, m, roster.Lost, why) {
 		if t, ours := b.tenure(id); ours {
 			b.orphaned(t)
 		}
@@ -135,8 +134,17 @@ func (b *Broker) dismiss(ctx actor.Context, m *member, standing roster.Standing,
 	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
 		b.enqueue(id)
 	}
-	b.noteExecutor(ctx, m, standing, why)
+	if n, known := b.node(m.ID); !known || n.Lease <= m.lease {
+		b.noteExecutor(ctx, m, standing, why)
+	}
 	return ids
+}
+
+// nodeMerged hears from another broker that it is home to an executor which counts as one of ours.
+func (b *Broker) nodeMerged(ctx actor.Context, n roster.Node) {
+	if m, ok := b.crew.members[n.ID]; ok && n.Home != b.ID && n.State == roster.Up && n.Lease > m.lease {
+		b.movedAway(ctx, m, "it has moved to another broker")
+	}
 }
 
 // groupCut notes that one more executor fell silent, and says whether so many have within a lease that it must be the network.

@@ -104,9 +104,13 @@ func (b *Broker) attemptStarted(ctx actor.Context, msg *messages.AttemptStarted)
 }
 
 func (b *Broker) attemptDeclined(ctx actor.Context, msg *messages.AttemptDeclined) {
-	b.hear(ctx)
 	n := messages.AttemptFromWire(msg.GetAttempt())
-	if m := b.crew.members[ctx.Sender().Address]; m != nil {
+	switch m := b.crew.members[ctx.Sender().Address]; {
+	case m != nil && msg.GetMoved() > m.lease:
+		m.done(n)
+		b.movedAway(ctx, m, "it has moved to another broker")
+	case m != nil:
+		b.hear(ctx)
 		m.done(n)
 	}
 	b.applyIfKnown(ctx, n.Job, job.Declined{Attempt: n, Reason: msg.GetReason(), At: b.hybrid()})

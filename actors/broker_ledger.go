@@ -173,6 +173,8 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 	case jobState:
 		old, _ := before.State.(jobState)
 		b.jobMerged(ctx, old, s)
+	case nodeState:
+		b.nodeMerged(ctx, s.Node)
 	case brokerState:
 		b.brokerMerged(ctx, s.Broker)
 	case forgetState:

@@ -22,7 +22,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 	spec, err := job.DecodeSpec(msg.GetSpec())
 	switch {
 	case !e.isHome(ctx):
-		e.decline(ctx, msg.GetAttempt(), "the executor has moved to another broker")
+		ctx.Request(e.brokerOf(ctx), &messages.AttemptDeclined{Attempt: msg.GetAttempt(), Reason: "the executor has moved to another broker", Moved: e.lease})
 		return
 	case err != nil:
 		e.decline(ctx, msg.GetAttempt(), "its description cannot be read: "+err.Error())
@@ -47,8 +47,11 @@ func laterThan(queued, d *deployment) int {
 }
 
 func (e *Executor) decline(ctx actor.Context, a *messages.AttemptName, why string) {
-	ctx.Request(pid(ctx.Sender().Address, messages.BrokerActor), &messages.AttemptDeclined{Attempt: a, Reason: why})
+	ctx.Request(e.brokerOf(ctx), &messages.AttemptDeclined{Attempt: a, Reason: why})
 }
+
+// brokerOf is the broker on the node that the message under way came from.
+func (*Executor) brokerOf(ctx actor.Context) *actor.PID { return pid(ctx.Sender().Address, messages.BrokerActor) }
 
 // dispatch gives waiting attempts to idle runners.
 func (e *Executor) dispatch(ctx actor.Context) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/bdd/sim"
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/messages"
 )
 
 var _ = Describe("An executor that only its home broker does not hear", Label("LOSS-3", "DISC-3"), func() {
@@ -138,6 +139,35 @@ var _ = Describe("Executors of which most fall silent at once", Label("LOSS-4"),
 			Expect(seen(w, "b1", long).Attempted()).To(Equal(1))
 			w.Run(5 * time.Second)
 			Expect(seen(w, "b1", long).Attempted()).To(Equal(2))
+		})
+	})
+})
+
+var _ = Describe("A broker whose executor has moved to another one while it stood still", Label("DISC-3", "JOB-5", "PLACE-1"), func() {
+	It("lets it go with the first attempt that is declined, so that no job uses up its attempts there", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.Executor("e1", "b1", "b2")
+			c := w.Client("c1")
+			w.Run(time.Second)
+			w.Pause("b1")
+			w.Run(5 * time.Second) // it moves
+			var ids []job.ID
+			declined := 0
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.AttemptDeclined); ok {
+					declined++
+				}
+			})
+			w.Resume("b1")
+			for range 20 {
+				ids = append(ids, c.Submit("b1", sim.Program("10ms")))
+			}
+			w.Run(20 * time.Second)
+			for _, id := range ids {
+				Expect(seen(w, "b2", id).State()).To(Equal(job.StateAccepted))
+			}
+			Expect(declined).To(BeNumerically("<=", 2), "the slots that it seemed to have")
 		})
 	})
 })

@@ -2163,6 +2163,7 @@ type AttemptDeclined struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Moved         uint64                 `protobuf:"varint,3,opt,name=moved,proto3" json:"moved,omitempty"` // the executor's lease at another broker, if that is its home now
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2209,6 +2210,13 @@ func (x *AttemptDeclined) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *AttemptDeclined) GetMoved() uint64 {
+	if x != nil {
+		return x.Moved
+	}
+	return 0
 }
 
 // AttemptFinished brings a result; it is sent again until it is answered.
@@ -3774,10 +3782,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x03mac\x18\x03 \x01(\fR\x03mac\x12\x14\n" +
 	"\x05lease\x18\x04 \x01(\x04R\x05lease\"<\n" +
 	"\x0eAttemptStarted\x12*\n" +
-	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"U\n" +
+	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"k\n" +
 	"\x0fAttemptDeclined\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x7f\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05moved\x18\x03 \x01(\x04R\x05moved\"\x7f\n" +
 	"\x0fAttemptFinished\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x10\n" +
 	"\x03mac\x18\x02 \x01(\fR\x03mac\x12\x16\n" +

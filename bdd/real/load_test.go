@@ -52,7 +52,7 @@ var _ = Describe("A healthy network on machines at full load", Label("LOSS-2", "
 		Expect(status.Accepted).To(BeEquivalentTo(jobs + 1))
 		Expect(b.Log()).NotTo(ContainSubstring(`"msg":"executor lost"`))
 	},
-		Entry("within 20 s", SpecTimeout(20*time.Second+2*soon), 20*time.Second),
+		Entry("within 12 s", SpecTimeout(2*soon), 12*time.Second),
 		Entry("within 5 minutes", Label("long"), SpecTimeout(5*time.Minute+2*soon), 5*time.Minute),
 	)
 })

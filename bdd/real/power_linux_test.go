@@ -62,7 +62,7 @@ func (p powered) off() {
 	Expect(err).NotTo(HaveOccurred())
 	defer dir.Close()
 	how := uint32(dropAll)
-	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, dir.Fd(), ext4Shutdown, uintptr(unsafe.Pointer(&how))) //nolint:gosec // the kernel reads a flag
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, dir.Fd(), ext4Shutdown, uintptr(unsafe.Pointer(&how)))
 	Expect(errno).To(BeZero())
 }
 

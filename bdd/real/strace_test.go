@@ -78,6 +78,6 @@ var _ = Describe("A broker", Label("JOB-1", "real"), func() {
 		has(ctx, acknowledged)
 	},
 		Entry("at once", SpecTimeout(2*soon), 1),
-		Entry("later", SpecTimeout(2*soon), 50),
+		Entry("later", SpecTimeout(2*soon), 10),
 	)
 })

@@ -17,7 +17,7 @@ const unheardTime = 10 * time.Second
 func impatient(_, _ string, raw syscall.RawConn) error {
 	var refused error
 	err := raw.Control(func(fd uintptr) {
-		refused = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unheardTime.Milliseconds())) //nolint:gosec // a file descriptor
+		refused = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unheardTime.Milliseconds()))
 	})
 	return errors.Join(err, refused)
 }
