@@ -86,7 +86,7 @@ func (b *Broker) hearRequest(ctx actor.Context, msg *messages.HearRequest) {
 func (b *Broker) pong(ctx actor.Context, msg *messages.Pong) {
 	b.hear(ctx)
 	if p, ok := b.peers[msg.GetFor()]; ok {
-		ctx.Request(p.pid, &messages.HearResponse{Executor: ctx.Sender().Address, Hears: true, Life: msg.GetLife()})
+		ctx.Request(p.pid, &messages.HearResponse{Executor: ctx.Sender().Address, Hears: true})
 	}
 }
 
@@ -95,12 +95,7 @@ func (b *Broker) hearResponse(ctx actor.Context, msg *messages.HearResponse) {
 		b.owners.answered(msg.GetJournal(), msg.GetHears(), b.Now())
 		return
 	}
-	m, ok := b.crew.members[msg.GetExecutor()]
-	switch {
-	case !ok || m.doubt == nil || !msg.GetHears(): // too late, or nothing new
-	case msg.GetLife() != m.life:
-		b.lose(ctx, m, true, "it began another life")
-	default:
+	if m, ok := b.crew.members[msg.GetExecutor()]; ok && m.doubt != nil && msg.GetHears() {
 		b.note("executor heard elsewhere", "", m.ID+" by "+ctx.Sender().Address)
 		b.movedAway(ctx, m, "out of reach of its broker, though others hear it: "+m.doubt.why)
 	}

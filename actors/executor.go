@@ -126,7 +126,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 	case *messages.HeartbeatAnswered:
 		e.heartbeatAnswered(ctx, msg)
 	case *messages.Ping:
-		ctx.Request(e.brokerOf(ctx), &messages.Pong{For: msg.GetFor(), Life: e.Incarnation})
+		ctx.Request(e.brokerOf(ctx), &messages.Pong{For: msg.GetFor()})
 	case *messages.DeployAttempt:
 		e.deploy(ctx, msg)
 	case *messages.StopAttempt:

@@ -2614,7 +2614,6 @@ type HearResponse struct {
 	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
 	Hears         bool                   `protobuf:"varint,2,opt,name=hears,proto3" json:"hears,omitempty"`
 	Executor      string                 `protobuf:"bytes,3,opt,name=executor,proto3" json:"executor,omitempty"` // node id
-	Life          uint64                 `protobuf:"varint,4,opt,name=life,proto3" json:"life,omitempty"`        // the executor's incarnation
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2670,13 +2669,6 @@ func (x *HearResponse) GetExecutor() string {
 	return ""
 }
 
-func (x *HearResponse) GetLife() uint64 {
-	if x != nil {
-		return x.Life
-	}
-	return 0
-}
-
 // Ping asks an executor to show that it lives.
 type Ping struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2725,7 +2717,6 @@ func (x *Ping) GetFor() string {
 type Pong struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	For           string                 `protobuf:"bytes,1,opt,name=for,proto3" json:"for,omitempty"`
-	Life          uint64                 `protobuf:"varint,2,opt,name=life,proto3" json:"life,omitempty"` // the executor's incarnation
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2765,13 +2756,6 @@ func (x *Pong) GetFor() string {
 		return x.For
 	}
 	return ""
-}
-
-func (x *Pong) GetLife() uint64 {
-	if x != nil {
-		return x.Life
-	}
-	return 0
 }
 
 // HeldRequest asks the broker that is home to an executor whether that has an attempt in hand.
@@ -3816,17 +3800,15 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +
 	"\vHearRequest\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x1a\n" +
-	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"n\n" +
+	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"Z\n" +
 	"\fHearResponse\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
 	"\x05hears\x18\x02 \x01(\bR\x05hears\x12\x1a\n" +
-	"\bexecutor\x18\x03 \x01(\tR\bexecutor\x12\x12\n" +
-	"\x04life\x18\x04 \x01(\x04R\x04life\"\x18\n" +
+	"\bexecutor\x18\x03 \x01(\tR\bexecutor\"\x18\n" +
 	"\x04Ping\x12\x10\n" +
-	"\x03for\x18\x01 \x01(\tR\x03for\",\n" +
+	"\x03for\x18\x01 \x01(\tR\x03for\"\x18\n" +
 	"\x04Pong\x12\x10\n" +
-	"\x03for\x18\x01 \x01(\tR\x03for\x12\x12\n" +
-	"\x04life\x18\x02 \x01(\x04R\x04life\"U\n" +
+	"\x03for\x18\x01 \x01(\tR\x03for\"U\n" +
 	"\vHeldRequest\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
 	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
