@@ -51,7 +51,9 @@ func (e *Executor) decline(ctx actor.Context, a *messages.AttemptName, why strin
 }
 
 // brokerOf is the broker on the node that the message under way came from.
-func (*Executor) brokerOf(ctx actor.Context) *actor.PID { return pid(ctx.Sender().Address, messages.BrokerActor) }
+func (*Executor) brokerOf(ctx actor.Context) *actor.PID {
+	return pid(ctx.Sender().Address, messages.BrokerActor)
+}
 
 // dispatch gives waiting attempts to idle runners.
 func (e *Executor) dispatch(ctx actor.Context) {
