@@ -24,6 +24,8 @@ var (
 	ErrUnreachable = errors.New("no broker can be reached")
 	// ErrClosed says that the client was closed.
 	ErrClosed = errors.New("the client is closed")
+	// ErrUnfollowed says that a job has ended provisionally and is no longer followed until its end is final.
+	ErrUnfollowed = errors.New("no longer followed")
 	// ErrCorrupt says that bytes from the network do not hash to their digest.
 	ErrCorrupt = errors.New("bytes do not match their digest")
 )

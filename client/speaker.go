@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -34,17 +35,23 @@ type (
 // speaker is the actor "client": it owns the jobs that this client follows, and speaks to the gateway of one broker. It has no clock, so
 // its messages carry no stamp. It is not restarted: if it fails the client ends.
 type speaker struct {
-	client  *Client
-	log     *slog.Logger
-	gateway *actor.PID // nil while there is no connection
-	jobs    map[string]*followed
+	client   *Client
+	log      *slog.Logger
+	gateway  *actor.PID // nil while there is no connection
+	jobs     map[string]*followed
+	settling []string // jobs of which some end is not final, in the order of their ends; some of them may be over
 }
 
-// followed is a job that is not over.
+// followed is a job whose end is not final.
 type followed struct {
 	*Submission
-	taken bool // acknowledged: it is asked for, no longer submitted
+	taken      bool // acknowledged: it is asked for, no longer submitted
+	ended      bool // provisionally
+	superseded bool // that end does not stand
 }
+
+// maxSettling bounds the jobs that are followed although they have ended.
+const maxSettling = 4096
 
 func newSpeaker(c *Client) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
@@ -132,11 +139,34 @@ func (s *speaker) changed(msg *messages.JobChanged) {
 	if !ok {
 		return // over, or abandoned
 	}
-	if c.Job.State().Terminal() {
-		s.end(f.id, c, nil)
+	f.superseded = f.superseded || c.Superseded
+	switch {
+	case f.ended:
+	case c.Job.State().Terminal():
+		f.ended = true
+		f.Submission.ended(c, nil)
+		s.settling = append(s.settling, f.id)
+		s.letGo()
+	default:
+		f.Submission.changed(c)
+	}
+	if c.Final {
+		c.Superseded = f.superseded
+		delete(s.jobs, f.id)
+		f.settle(c, nil)
+	}
+}
+
+// letGo bounds what is followed after its end: those that ended first are let go. In a network that is whole ends are final soon.
+func (s *speaker) letGo() {
+	if len(s.settling) < maxSettling {
 		return
 	}
-	f.Submission.changed(c)
+	s.settling = slices.DeleteFunc(s.settling, func(id string) bool { return s.jobs[id] == nil })
+	for len(s.settling) > maxSettling/2 {
+		s.end(s.settling[0], Change{}, ErrUnfollowed)
+		s.settling = s.settling[1:]
+	}
 }
 
 // refused is told of a submission or of a question about a submitted job. What passes is asked again; the rest ends the submission.
@@ -182,7 +212,7 @@ func (s *speaker) undelivered(ctx actor.Context, u *link.Undelivered) {
 func (s *speaker) readStdin(ctx actor.Context, msg *messages.ReadStdin) {
 	f, ok := s.jobs[msg.GetAttempt().GetJob()]
 	sender := ctx.Sender()
-	if !ok || f.console == nil || sender == nil {
+	if !ok || f.ended || f.console == nil || sender == nil {
 		return
 	}
 	root, self := ctx.ActorSystem().Root, ctx.Self()
@@ -190,23 +220,33 @@ func (s *speaker) readStdin(ctx actor.Context, msg *messages.ReadStdin) {
 }
 
 func (s *speaker) output(msg *messages.OutputChunk) {
-	if f, ok := s.jobs[msg.GetAttempt().GetJob()]; ok && f.console != nil {
+	if f, ok := s.jobs[msg.GetAttempt().GetJob()]; ok && !f.ended && f.console != nil {
 		f.console.output(msg)
 	}
 }
 
 // inputFailed cancels a job whose program would else take a part of its input for the whole.
 func (s *speaker) inputFailed(ctx actor.Context, msg *inputFailed) {
-	if _, ok := s.jobs[msg.job]; ok && s.gateway != nil {
+	f, ok := s.jobs[msg.job]
+	if ok && f.ended {
+		return
+	}
+	if ok && s.gateway != nil {
 		ctx.Request(s.gateway, &messages.CancelJob{Job: msg.job, Session: s.client.session.bytes()})
 	}
 	s.end(msg.job, Change{}, msg.err)
 }
 
 func (s *speaker) end(id string, c Change, err error) {
-	if f, ok := s.jobs[id]; ok {
-		delete(s.jobs, id)
-		f.ended(c, err)
+	f, ok := s.jobs[id]
+	if !ok {
+		return
+	}
+	delete(s.jobs, id)
+	if f.ended {
+		f.settle(Change{}, err)
+	} else {
+		f.Submission.ended(c, err)
 	}
 }
 

@@ -24,12 +24,17 @@ type Submission struct {
 	// Written by the client's actor before it closes done.
 	last Change
 	err  error
+
+	// Written by the client's actor before it closes settled.
+	settled   chan struct{}
+	final     Change
+	unsettled error
 }
 
 func newSubmission(id string, spec []byte, console *console, release func()) *Submission {
 	return &Submission{
 		id: id, spec: spec, console: console, release: release,
-		acked: make(chan struct{}), done: make(chan struct{}), changes: make(chan Change, 1),
+		acked: make(chan struct{}), done: make(chan struct{}), settled: make(chan struct{}), changes: make(chan Change, 1),
 	}
 }
 
@@ -63,7 +68,22 @@ func (s *Submission) Wait(ctx context.Context) (Job, error) {
 	return s.last.Job, nil
 }
 
-// acknowledged, changed and ended are called by the client's actor alone.
+// Final returns the job when its end is final, which is at once or soon after [Submission.Wait] where brokers can talk to each other, and when a partition
+// is over where they cannot. Superseded in the change says that the end which Wait returned does not stand, and this one does. The error says why that
+// cannot be learned: an [ErrUnfollowed] if too many other jobs ended provisionally since, so that [Client.Job] has to be asked.
+func (s *Submission) Final(ctx context.Context) (Change, error) {
+	select {
+	case <-s.settled:
+	case <-ctx.Done():
+		return Change{}, fmt.Errorf("job %s: its end is not known to be final: %w", s.id, context.Cause(ctx))
+	}
+	if s.unsettled != nil {
+		return Change{}, fmt.Errorf("job %s: %w", s.id, s.unsettled)
+	}
+	return s.final, nil
+}
+
+// acknowledged, changed, ended and settle are called by the client's actor alone.
 func (s *Submission) acknowledged(durability uint32) {
 	s.ackLevel.Store(durability)
 	select {
@@ -90,10 +110,19 @@ func (s *Submission) ended(c Change, err error) {
 	}
 	close(s.changes)
 	close(s.done)
+	if err != nil {
+		s.settle(Change{}, err)
+	}
 	if s.console != nil {
 		s.console.close()
 	}
 	s.release()
+}
+
+// settle is called once, after ended.
+func (s *Submission) settle(c Change, err error) {
+	s.final, s.unsettled = c, err
+	close(s.settled)
 }
 
 // Submit gives a job to the network and returns when it is acknowledged: it is then written down and will be done. The submitter in the

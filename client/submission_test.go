@@ -68,6 +68,57 @@ var _ = Describe("Submitting a job", Label("JOB-1"), func() {
 		Expect(last.Job.State()).To(Equal(job.StateAccepted))
 	}, SpecTimeout(10*time.Second))
 
+	It("follows a job after a provisional end until that is final, and says whether another one stands", Label("JOB-7"), func(ctx SpecContext) {
+		b1.answers(acknowledge)
+		s, err := dialTo(ctx, net, Options{}, b1).Submit(ctx, helloSpec)
+		Expect(err).NotTo(HaveOccurred())
+		_, client := next[*messages.SubmitJob](ctx, b1)
+		b1.say(client, changedTo(done(s.ID())))
+		_, err = s.Wait(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		soon, enough := context.WithTimeout(ctx, 20*time.Millisecond)
+		defer enough()
+		_, err = s.Final(soon)
+		Expect(err).To(MatchError(context.DeadlineExceeded))
+
+		other := changedTo(over(s.ID(), &Result{Kind: job.Exited, ExitCode: 3}))
+		other.Superseded = true
+		b1.say(client, other)
+		last := changedTo(over(s.ID(), &Result{Kind: job.Exited, ExitCode: 3}))
+		last.Final = true
+		b1.say(client, last)
+		c, err := s.Final(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(c.Superseded).To(BeTrue())
+		Expect(c.Job.Current().Verdict.Result.ExitCode).To(BeEquivalentTo(3))
+		j, err := s.Wait(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(j.Current().Verdict.Result.ExitCode).To(BeZero(), "what was told first")
+	}, SpecTimeout(10*time.Second))
+
+	It("asks again for a job with a provisional end when it has another link, and lets the oldest go where too many have one", func(ctx SpecContext) {
+		b1.answers(acknowledge)
+		c := dialTo(ctx, net, Options{}, b1)
+		s, err := c.Submit(ctx, helloSpec)
+		Expect(err).NotTo(HaveOccurred())
+		_, client := next[*messages.SubmitJob](ctx, b1)
+		b1.say(client, changedTo(done(s.ID())))
+		_, err = s.Wait(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		net.Break(b1.peer.ID, "node-client")
+		asked, client := next[*messages.JobRequest](ctx, b1)
+		Expect(asked.GetJob()).To(Equal(s.ID()))
+		for range maxSettling {
+			more, err := c.Submit(ctx, helloSpec)
+			Expect(err).NotTo(HaveOccurred())
+			b1.say(client, changedTo(done(more.ID())))
+			_, err = more.Wait(ctx)
+			Expect(err).NotTo(HaveOccurred())
+		}
+		_, err = s.Final(ctx)
+		Expect(err).To(MatchError(ErrUnfollowed))
+	}, SpecTimeout(30*time.Second))
+
 	It("submits again under the same id when the link was lost before the acknowledgement", func(ctx SpecContext) {
 		c := dialTo(ctx, net, Options{}, b1)
 		submitted := goSubmit(ctx, c)
