@@ -111,6 +111,7 @@ var _ = Describe("Submitting a job", Label("JOB-1"), func() {
 		for range maxSettling {
 			more, err := c.Submit(ctx, helloSpec)
 			Expect(err).NotTo(HaveOccurred())
+			_, client = next[*messages.SubmitJob](ctx, b1)
 			b1.say(client, changedTo(done(more.ID())))
 			_, err = more.Wait(ctx)
 			Expect(err).NotTo(HaveOccurred())
