@@ -83,7 +83,7 @@ func (s *speaker) Receive(ctx actor.Context) {
 	case *disconnected:
 		s.gateway = nil
 	case *abandon:
-		s.end(msg.job, Change{}, errAbandoned)
+		s.end(msg.job, errAbandoned)
 	case *inputFailed:
 		s.inputFailed(ctx, msg)
 	case *actor.Stopped:
@@ -164,7 +164,7 @@ func (s *speaker) letGo() {
 	}
 	s.settling = slices.DeleteFunc(s.settling, func(id string) bool { return s.jobs[id] == nil })
 	for len(s.settling) > maxSettling/2 {
-		s.end(s.settling[0], Change{}, ErrUnfollowed)
+		s.end(s.settling[0], ErrUnfollowed)
 		s.settling = s.settling[1:]
 	}
 }
@@ -181,7 +181,7 @@ func (s *speaker) refused(ctx actor.Context, e *RefusedError) {
 		after, passing = max(e.RetryAfter, staleRetry), true
 	}
 	if !passing {
-		s.end(f.id, Change{}, e)
+		s.end(f.id, e)
 		return
 	}
 	if was := f.waits.Swap(e); !f.taken && e.code != messages.Refused_STALE && (was == nil || was.Reason != e.Reason) {
@@ -234,10 +234,10 @@ func (s *speaker) inputFailed(ctx actor.Context, msg *inputFailed) {
 	if ok && s.gateway != nil {
 		ctx.Request(s.gateway, &messages.CancelJob{Job: msg.job, Session: s.client.session.bytes()})
 	}
-	s.end(msg.job, Change{}, msg.err)
+	s.end(msg.job, msg.err)
 }
 
-func (s *speaker) end(id string, c Change, err error) {
+func (s *speaker) end(id string, err error) {
 	f, ok := s.jobs[id]
 	if !ok {
 		return
@@ -246,7 +246,7 @@ func (s *speaker) end(id string, c Change, err error) {
 	if f.ended {
 		f.settle(Change{}, err)
 	} else {
-		f.Submission.ended(c, err)
+		f.Submission.ended(Change{}, err)
 	}
 }
 
@@ -255,6 +255,6 @@ func (s *speaker) endAll(err error) {
 		err = fmt.Errorf("%w: its actor failed", ErrClosed)
 	}
 	for id := range s.jobs {
-		s.end(id, Change{}, err)
+		s.end(id, err)
 	}
 }

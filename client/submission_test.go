@@ -106,7 +106,7 @@ var _ = Describe("Submitting a job", Label("JOB-1"), func() {
 		_, err = s.Wait(ctx)
 		Expect(err).NotTo(HaveOccurred())
 		net.Break(b1.peer.ID, "node-client")
-		asked, client := next[*messages.JobRequest](ctx, b1)
+		asked, _ := next[*messages.JobRequest](ctx, b1)
 		Expect(asked.GetJob()).To(Equal(s.ID()))
 		for range maxSettling {
 			more, err := c.Submit(ctx, helloSpec)

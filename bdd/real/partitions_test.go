@@ -100,6 +100,9 @@ var _ = Describe("A network that falls apart", Label("JOB-7", "SYNC-6", "real"),
 		}
 		Expect(time.Since(healed)).To(BeNumerically("<", 10*time.Second))
 		last := agrees(ctx, shared.ID())
+		settled, err := shared.Final(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(settled.Superseded).To(BeFalse(), "its client was at the owner, whose word stands")
 		v, by := last.Job.Decided()
 		Expect(by).To(Equal(last.Job.First))
 		Expect(v.Result.Digest).To(Equal(here.Job.Current().Verdict.Result.Digest))

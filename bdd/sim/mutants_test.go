@@ -39,7 +39,7 @@ var seeded = []struct {
 	{bug: mutant.HeirWithoutFences, check: "S3", within: 10, from: 60},
 	{bug: mutant.HeirBeforeFencesMet, check: "S3", within: 10, from: 185},
 	{bug: mutant.UnprovenCounts, check: "S3", within: 40},
-	{bug: mutant.HorizonOfOne, check: "S1", within: 10, from: 145},
+	{bug: mutant.HorizonOfOne, check: "S3", within: 5, from: 340},
 	{bug: mutant.RolledBackGoesOn, check: "S7", within: 15},
 	{bug: mutant.SupersededUntold, check: "S5", within: 3},
 	{bug: mutant.SupersededTwice, check: "S5", within: 8},
