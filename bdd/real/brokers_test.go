@@ -140,8 +140,7 @@ var _ = Describe("What a lost broker owned", Label("JOB-1", "JOB-6", "DISC-3", "
 		network(ctx, "3s", "b3")
 		first := seen(ctx, waits).Job.First.Journal
 		b1.Kill()
-		_, err := others.ForgetBroker(ctx, first, "it burnt")
-		Expect(err).NotTo(HaveOccurred())
+		Expect(l.ucp(ctx, []*node{b2}, "broker", "forget", "b1", "--reason", "it burnt")).To(HavePrefix("Broker b1 is given up; its jobs have heirs"))
 		l.executorAt("e2", "south", b2.Address()).start(ctx)
 		b1 = l.nodes["b3"]
 		end(ctx)

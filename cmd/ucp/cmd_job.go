@@ -14,7 +14,7 @@ import (
 )
 
 func newJobCommand(a *app) *cobra.Command {
-	return group("job", "List, show and cancel jobs", newJobListCommand(a), newJobShowCommand(a), newJobCancelCommand(a))
+	return group("job", "List, show and cancel jobs", newJobListCommand(a), newJobShowCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
 }
 
 // jobStates are the states that a list can be narrowed to.
@@ -155,6 +155,27 @@ func newJobCancelCommand(a *app) *cobra.Command {
 				out := jobOutputOf(found)
 				return a.print(out, func(w io.Writer) error {
 					_, err := fmt.Fprintf(w, "%s\n", cancelled(out))
+					return err
+				})
+			})
+		},
+	}
+}
+
+func newJobReprieveCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "reprieve JOB",
+		Short: "Let a job out of quarantine: executors went down while it ran, but not because of it",
+		Args:  oneArgument("the id of a job, or its beginning"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withNetwork(cmd, func(ctx context.Context, c *connection) error {
+				found, err := c.Reprieve(ctx, args[0])
+				if err != nil {
+					return err
+				}
+				out := jobOutputOf(found)
+				return a.print(out, func(w io.Writer) error {
+					_, err := fmt.Fprintf(w, "Job %s is %s.\n", out.ID, out.State)
 					return err
 				})
 			})

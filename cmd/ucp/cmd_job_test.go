@@ -116,4 +116,20 @@ var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
 		}
 		Expect(b).To(HaveKeyWithValue("failed", 0.0))
 	}, SpecTimeout(soon))
+
+	It("forgets no broker without a reason, none that nobody knows, and not the one that is asked", func(ctx SpecContext) {
+		Expect(u.runs(ctx, "broker", "forget", "b9")).To(Equal(answer{2, "", "ucp: --reason must say why, for those who wonder later\n"}))
+		unknown := u.runs(ctx, "broker", "forget", "b9", "--reason", "it burnt")
+		Expect(unknown.code).To(Equal(1))
+		Expect(unknown.stderr).To(ContainSubstring(`no broker "b9" is known here`))
+		itself := u.runs(ctx, "broker", "forget", "b1", "--reason", "it burnt")
+		Expect(itself.code).To(Equal(1))
+		Expect(itself.stderr).To(ContainSubstring("this is the broker itself: ask another one to forget it"))
+	}, SpecTimeout(soon))
+
+	It("lets jobs out of quarantine, and says how one is that was in none", func(ctx SpecContext) {
+		id := detached(ctx, u.module(Print("hello\n")))
+		Eventually(ctx, func() string { return u.runs(ctx, "job", "reprieve", id).stdout }).Should(Equal("Job " + id + " is accepted.\n"))
+		Expect(u.runs(ctx, "job", "reprieve", "nosuchjob").stderr).To(ContainSubstring("no job"))
+	}, SpecTimeout(soon))
 })

@@ -91,6 +91,7 @@ func (a *app) commands() []*cobra.Command {
 		newRunCommand(a),
 		newJobCommand(a),
 		node,
+		newBrokerCommand(a),
 		newStatusCommand(a),
 		newDevCommand(a),
 		newLaunchCommand(a),
