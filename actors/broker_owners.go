@@ -46,6 +46,7 @@ type orphan struct {
 	lease    uint64
 	since    time.Time
 	asked    time.Time
+	held     bool // its executor's home has said that it is in hand
 	// Its executor fell silent together with most others.
 	behindCut bool
 }
@@ -310,8 +311,8 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 			b.owners.orphans[n] = o
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
-		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home):
-			b.askHome(ctx, n, o, node.Home, now) // also if it began another life: it keeps its results
+		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home) && !o.overdue(node.Life, now) && now.Sub(o.since) <= b.LeaseTimeout:
+			b.askHome(ctx, n, o, node.Home, now)
 		case known && node.Life > o.lease:
 			b.disown(ctx, n, "its executor began another life")
 		case now.Sub(o.since) > b.LeaseTimeout:
@@ -320,9 +321,14 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 	}
 }
 
+// overdue says whether an executor in that life has had its time to show that it has the result of an attempt of an earlier one: it keeps results,
+// and nothing that ran.
+func (o orphan) overdue(life uint64, now time.Time) bool {
+	return life > o.lease && !o.held && !o.asked.IsZero() && now.Sub(o.asked) >= hearPatience
+}
+
 // askHome asks the broker that is home to an executor whether that has an attempt in hand.
 func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, now time.Time) {
-	o.since = now
 	if now.Sub(o.asked) >= askOwners {
 		o.asked = now
 		ctx.Request(b.peers[home].pid, &messages.HeldRequest{Executor: o.executor, Attempt: messages.AttemptToWire(n)})
@@ -339,7 +345,13 @@ func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
 
 func (b *Broker) heldResponse(ctx actor.Context, msg *messages.HeldResponse) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
-	if _, ok := b.owners.orphans[n]; ok && !msg.GetHeld() {
+	o, ok := b.owners.orphans[n]
+	switch {
+	case !ok:
+	case msg.GetHeld():
+		o.since, o.held = b.Now(), true
+		b.owners.orphans[n] = o
+	default:
 		b.disown(ctx, n, "its executor does not have it")
 	}
 }
