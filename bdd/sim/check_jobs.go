@@ -189,6 +189,10 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 		c.w.plan(owner, d.behind+b.Grace+replan-c.w.now, func() { c.askReplanned(d, owner, since) })
 		return
 	}
+	if d.broker.Disk.full { // it tells what its disk has, and is asked when that has room
+		c.w.plan(owner, replan, func() { c.askReplanned(d, owner, since) })
+		return
+	}
 	if d.broker.disturbed >= since || owner.paused || d.broker.Disk.harmed > 0 { // a broker reborn does not speak for its old journal
 		return
 	}
