@@ -189,7 +189,10 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 		c.w.plan(owner, d.behind+b.Grace+replan-c.w.now, func() { c.askReplanned(d, owner, since) })
 		return
 	}
-	if d.broker.Disk.full { // it tells what its disk has, and is asked when that has room
+	if d.broker.Disk.full {
+		d.full = c.w.now
+	}
+	if d.full > 0 && c.w.now < d.full+2*replan { // it tells what its disk has, and is asked when that has had room for a while
 		c.w.plan(owner, replan, func() { c.askReplanned(d, owner, since) })
 		return
 	}
