@@ -36,7 +36,7 @@ var seeded = []struct {
 	{bug: mutant.NamesReused, check: "S8", within: 25},
 	{bug: mutant.TakerDecidesFinally, check: "S3", within: 3},
 	{bug: mutant.TakeoverTakesAuthority, check: "S3", within: 5},
-	{bug: mutant.HeirWithoutFences, check: "S3", within: 10, from: 60},
+	{bug: mutant.HeirWithoutFences, check: "S3", within: 10, from: 115},
 	{bug: mutant.HeirBeforeFencesMet, check: "S3", within: 10, from: 185},
 	{bug: mutant.UnprovenCounts, check: "S3", within: 40},
 	{bug: mutant.HorizonOfOne, check: "S3", within: 5, from: 340},
