@@ -189,10 +189,7 @@ func (c *Chronicle) askReplanned(d *deployment, owner *life, since time.Duration
 		c.w.plan(owner, d.behind+b.Grace+replan-c.w.now, func() { c.askReplanned(d, owner, since) })
 		return
 	}
-	if d.broker.Disk.full {
-		d.full = c.w.now
-	}
-	if d.full > 0 && c.w.now < d.full+2*replan { // it tells what its disk has, and is asked when that has had room for a while
+	if x := d.broker.Disk; x.refused > 0 && c.w.now < x.refused+replan { // it tells what its disk has, and is asked when that has had room for a while
 		c.w.plan(owner, replan, func() { c.askReplanned(d, owner, since) })
 		return
 	}

@@ -104,7 +104,6 @@ type deployment struct {
 	life     *life         // of the executor when it arrived
 	over     bool          // its result was answered
 	behind   time.Duration // when the broker said last that it is waited for, as behind a cut
-	full     time.Duration // when its broker was last seen with a full disk
 }
 
 func newChronicle(w *World, without []string) *Chronicle {

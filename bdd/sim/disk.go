@@ -23,9 +23,10 @@ type Disk struct {
 	syncing int
 	slow    int // an fsync takes so many times as long
 	full    bool
-	old     []store // what it held at earlier times
-	born    int     // journals begun on it, or on one that it replaced
-	harmed  int     // times that it lost what was durable
+	refused time.Duration // when it last refused a write for that
+	old     []store       // what it held at earlier times
+	born    int           // journals begun on it, or on one that it replaced
+	harmed  int           // times that it lost what was durable
 }
 
 // store is what a disk holds. Its maps are not changed once it is one of the old ones.
@@ -100,6 +101,7 @@ func (d *Disk) Write(b Batch, done func(error)) {
 	}
 	if d.full {
 		w.Faults.add("write to a full disk")
+		d.refused = w.now
 		w.plan(l, 10*time.Microsecond, func() { done(actors.ErrFull) })
 		return
 	}
