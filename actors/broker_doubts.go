@@ -22,9 +22,6 @@ import (
 // secondOpinion is how long other brokers have to say that they hear an executor.
 const secondOpinion = 100 * time.Millisecond
 
-// fewest is how many executors must fall silent at once to be taken for the other side of a partition.
-const fewest = 3
-
 // doubt is what is believed of an executor while others are asked.
 type doubt struct {
 	down     bool
@@ -149,7 +146,7 @@ func (b *Broker) groupCut() bool {
 	silent := len(b.fallen) + b.crew.quiet(now, 2*b.Heartbeat)
 	all := len(b.fallen) + len(b.crew.members)
 	b.fallen = append(b.fallen, now)
-	return silent >= fewest && 2*silent > all
+	return detect.Parted(silent, all)
 }
 
 // waitOut gives what an executor behind a cut has been at for long some time to come back, once for each attempt, and says whether it did.

@@ -11,15 +11,21 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
+// atWork has e1, at home at b1 and linked to b2 too, run a job of 20 s, which e2 could run as well.
+func atWork(w *sim.World) job.ID {
+	brokers(w, "b1", "b2")
+	w.Executor("e1", "b1", "b2")
+	w.Run(time.Second)
+	id := w.Client("c1").Submit("b1", sim.Program("20s"))
+	w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+	w.Executor("e2", "b1", "b2")
+	return id
+}
+
 var _ = Describe("An executor that only its home broker does not hear", Label("LOSS-3", "DISC-3"), func() {
 	It("keeps its jobs: another broker hears it, and it moves there", func() {
 		inWorld(func(w *sim.World) {
-			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1", "b2")
-			w.Run(time.Second)
-			id := w.Client("c1").Submit("b1", sim.Program("20s"))
-			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
-			w.Executor("e2", "b1", "b2")
+			id := atWork(w)
 			w.Cut("e1", "b1")
 			w.Run(30 * time.Second)
 			j := seen(w, "b1", id)
@@ -31,12 +37,7 @@ var _ = Describe("An executor that only its home broker does not hear", Label("L
 
 	It("loses what it had in hand when it began another life meanwhile", func() {
 		inWorld(func(w *sim.World) {
-			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1", "b2")
-			w.Run(time.Second)
-			id := w.Client("c1").Submit("b1", sim.Program("20s"))
-			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
-			w.Executor("e2", "b1", "b2")
+			id := atWork(w)
 			w.Cut("e1", "b1")
 			w.Restart("e1")
 			w.RunUntil(5*time.Second, func() bool { return w.Runs("e2") == 1 })
@@ -46,12 +47,7 @@ var _ = Describe("An executor that only its home broker does not hear", Label("L
 
 	It("loses them when it falls silent everywhere", func() {
 		inWorld(func(w *sim.World) {
-			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1", "b2")
-			w.Run(time.Second)
-			w.Client("c1").Submit("b1", sim.Program("20s"))
-			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
-			w.Executor("e2", "b1", "b2")
+			atWork(w)
 			w.Run(time.Second)
 			w.Pause("e1")
 			w.Run(3200 * time.Millisecond)
@@ -63,12 +59,7 @@ var _ = Describe("An executor that only its home broker does not hear", Label("L
 var _ = Describe("An executor whose connection closes", Label("LOSS-2"), func() {
 	It("is lost 300 ms later, and what other brokers say takes 100 ms more", func() {
 		inWorld(func(w *sim.World) {
-			brokers(w, "b1", "b2")
-			w.Executor("e1", "b1", "b2")
-			w.Run(time.Second)
-			w.Client("c1").Submit("b1", sim.Program("20s"))
-			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
-			w.Executor("e2", "b1", "b2")
+			atWork(w)
 			w.Run(time.Second)
 			w.Kill("e1")
 			w.Run(300 * time.Millisecond)

@@ -8,6 +8,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/bdd/history"
 	"github.com/urbancompute/ucp/client"
 	"github.com/urbancompute/ucp/internal/job"
 )
@@ -69,7 +70,7 @@ var _ = Describe("What a lost broker owned", Label("JOB-1", "JOB-6", "DISC-3", "
 		for _, s := range all() {
 			accepted(ctx, s)
 			one, two := final(ctx, asks[0], s.ID()), final(ctx, asks[1], s.ID())
-			Expect(finalEnd(one)).To(Equal(finalEnd(two)))
+			Expect(history.EndOf(one)).To(Equal(history.EndOf(two)))
 		}
 	}
 	attempts := func(j client.Job) map[job.Name]bool {

@@ -200,7 +200,7 @@ func (l *lab) acts(ctx context.Context, who int, brokers []*node, told *history.
 		acknowledged = append(acknowledged, s.ID())
 		read := told.Begin(who, history.Read)
 		if change, err := c.Job(ctx, acknowledged[rng.IntN(len(acknowledged))]); err == nil {
-			read(string(change.Job.ID), true, finalEnd(change))
+			read(string(change.Job.ID), true, history.EndOf(change))
 		}
 		select {
 		case <-time.After(time.Duration(100+rng.IntN(300)) * time.Millisecond): // what six slots can take
@@ -239,19 +239,7 @@ func (l *lab) readsFinal(ctx context.Context, c *client.Client, who int, id stri
 		read := told.Begin(who, history.Read)
 		change, err := c.Job(ctx, id)
 		g.Expect(err).NotTo(HaveOccurred())
-		read(id, true, finalEnd(change))
+		read(id, true, history.EndOf(change))
 		g.Expect(change.Final).To(BeTrue(), "%s is %s: %s %s", id, change.Job.State(), change.Waiting, change.Provisional())
 	}).Should(Succeed())
-}
-
-// finalEnd tells a final end, "" if there is none.
-func finalEnd(change client.Change) string {
-	v, _ := change.Job.Winner()
-	switch {
-	case !change.Final || v == nil:
-		return ""
-	case v.Result == nil:
-		return v.Kind.String()
-	}
-	return fmt.Sprintf("%s with %x", v.Kind, v.Result.Digest[:6])
 }

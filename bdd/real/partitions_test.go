@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/bdd/history"
 	"github.com/urbancompute/ucp/client"
 	clusterlab "github.com/urbancompute/ucp/cluster/lab"
 	"github.com/urbancompute/ucp/internal/job"
@@ -54,7 +55,7 @@ var _ = Describe("A network that falls apart", Label("JOB-7", "SYNC-6", "real"),
 		GinkgoHelper()
 		last = final(ctx, one, id)
 		for _, b := range []*node{b2, b3} {
-			Expect(finalEnd(final(ctx, l.client(ctx, b), id))).To(Equal(finalEnd(last)))
+			Expect(history.EndOf(final(ctx, l.client(ctx, b), id))).To(Equal(history.EndOf(last)))
 		}
 		return last
 	}

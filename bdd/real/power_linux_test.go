@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/bdd/history"
 	"github.com/urbancompute/ucp/client"
 )
 
@@ -100,7 +101,7 @@ var _ = Describe("A broker whose power is cut", Label("JOB-1", "real"), func() {
 		n.start(ctx)
 		c := l.client(ctx, n)
 		for _, id := range acknowledged {
-			Expect(finalEnd(final(ctx, c, id))).To(HavePrefix("accepted"))
+			Expect(history.EndOf(final(ctx, c, id))).To(HavePrefix("accepted"))
 		}
 	}, SpecTimeout(4*soon))
 })

@@ -89,7 +89,7 @@ func (p *person) asks(ctx context.Context, id string) {
 	defer giveUp()
 	read := p.told.Begin(p.who, history.Read)
 	if change, err := p.client.Job(asking, id); err == nil {
-		read(id, true, finalEnd(change))
+		read(id, true, history.EndOf(change))
 	}
 }
 
@@ -117,7 +117,7 @@ func (p *person) follows(ctx context.Context, s *client.Submission, e errand) {
 		p.untold[s.ID()] = err
 		return
 	}
-	read(s.ID(), true, finalEnd(last))
+	read(s.ID(), true, history.EndOf(last))
 }
 
 func (p *person) cancels(ctx context.Context, id string, after time.Duration) {
@@ -131,7 +131,7 @@ func (p *person) cancels(ctx context.Context, id string, after time.Duration) {
 	defer giveUp()
 	read := p.told.Begin(p.who, history.Read)
 	if change, err := p.client.Cancel(asking, id); err == nil {
-		read(id, true, finalEnd(change))
+		read(id, true, history.EndOf(change))
 	}
 }
 
@@ -153,16 +153,4 @@ func (l *load) begin(ctx, following context.Context, k *soak) (clients []*client
 		acting.Go(func() { p.acts(ctx, following) })
 	}
 	return clients, acting.Wait, nil
-}
-
-// finalEnd tells a final end, "" if there is none.
-func finalEnd(change client.Change) string {
-	v, _ := change.Job.Winner()
-	switch {
-	case !change.Final || v == nil:
-		return ""
-	case v.Result == nil:
-		return v.Kind.String()
-	}
-	return fmt.Sprintf("%s with %x", v.Kind, v.Result.Digest[:6])
 }

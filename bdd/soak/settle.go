@@ -61,7 +61,7 @@ func (l *load) recollect(ctx context.Context, o observers) error {
 		}
 		for _, id := range l.acknowledged {
 			change, known := s.jobs[id]
-			read(id, known, finalEnd(change))
+			read(id, known, history.EndOf(change))
 		}
 	}
 	return nil

@@ -116,6 +116,15 @@ var _ = Describe("Strain", Label("LOSS-2"), func() {
 	})
 })
 
+var _ = DescribeTable("Silence of several at once", Label("LOSS-4"), func(silent, all int, parted bool) {
+	Expect(detect.Parted(silent, all)).To(Equal(parted))
+},
+	Entry("of three of five is a partition", 3, 5, true),
+	Entry("of half of them is none", 3, 6, false),
+	Entry("of all of two is none: two die together too", 2, 2, false),
+	Entry("of all of three is one", 3, 3, true),
+)
+
 func rapidly(check func(*rapid.T)) func() {
 	return func() { rapid.Check(GinkgoTB(), check) }
 }
