@@ -23,11 +23,12 @@ const (
 
 // The actors of a node that other nodes may address, by name.
 const (
-	BrokerActor   = "broker"
-	SyncActor     = "broker/sync"
-	ExecutorActor = "executor"
-	GatewayActor  = "gateway"
-	ClientActor   = "client"
+	BrokerActor    = "broker"
+	SyncActor      = "broker/sync"
+	ExecutorActor  = "executor"
+	DatastoreActor = "datastore"
+	GatewayActor   = "gateway"
+	ClientActor    = "client"
 )
 
 // entry says what a wire message is called on a link, and which roles may send it to which actors.
@@ -43,6 +44,7 @@ var (
 	anyone    = []string{Client, Broker, Executor, Datastore}
 	broker    = []string{Broker}
 	executor  = []string{Executor}
+	datastore = []string{Datastore}
 )
 
 // wire lists every message that may cross a link. A message's place is its number there: add at the end, never reorder.
@@ -96,6 +98,31 @@ var wire = []entry{
 	47: {&HeldResponse{}, broker, []string{BrokerActor}},
 	48: {&Ping{}, broker, []string{ExecutorActor}},
 	49: {&Pong{}, executor, []string{BrokerActor}},
+	50: {&PutData{}, anyone, toGateway},
+	51: {&DataPut{}, broker, toAsker},
+	52: {&DataRequest{}, anyone, toGateway},
+	53: {&DataList{}, anyone, toGateway},
+	54: {&DataResponse{}, broker, toAsker},
+	55: {&RemoveData{}, anyone, toGateway},
+	56: {&DataRemoved{}, broker, toAsker},
+	57: {&StoresRequest{}, anyone, toGateway},
+	58: {&StoresResponse{}, broker, toAsker},
+	59: {&RegisterStore{}, datastore, []string{BrokerActor}},
+	60: {&StoreRegistered{}, broker, []string{DatastoreActor}},
+	61: {&StoreHeartbeat{}, datastore, []string{BrokerActor}},
+	62: {&StoreAnswered{}, broker, []string{DatastoreActor}},
+	63: {&ReferencesRequest{}, datastore, []string{BrokerActor}},
+	64: {&ReferencesResponse{}, broker, []string{DatastoreActor}},
+	65: {&DeclareEmergency{}, anyone, toGateway},
+	66: {&EmergencyDeclared{}, broker, toAsker},
+	67: {&ClearEmergency{}, anyone, toGateway},
+	68: {&EmergenciesRequest{}, anyone, toGateway},
+	69: {&EmergenciesResponse{}, broker, toAsker},
+	70: {&CordonNode{}, anyone, toGateway},
+	71: {&NodeCordoned{}, broker, toAsker},
+	72: {&WhyRequest{}, anyone, toGateway},
+	73: {&WhyResponse{}, broker, toAsker},
+	74: {&WorkWanted{}, broker, []string{BrokerActor}},
 }
 
 var numbers = func() map[reflect.Type]uint32 {

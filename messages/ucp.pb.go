@@ -88,6 +88,58 @@ func (Refused_Code) EnumDescriptor() ([]byte, []int) {
 	return file_messages_ucp_proto_rawDescGZIP(), []int{4, 0}
 }
 
+type CordonNode_Wish int32
+
+const (
+	CordonNode_WISH_UNSPECIFIED CordonNode_Wish = 0
+	CordonNode_UNCORDON         CordonNode_Wish = 1
+	CordonNode_CORDON           CordonNode_Wish = 2
+	CordonNode_DRAIN            CordonNode_Wish = 3 // what it runs may end, and is handed over after a time
+)
+
+// Enum value maps for CordonNode_Wish.
+var (
+	CordonNode_Wish_name = map[int32]string{
+		0: "WISH_UNSPECIFIED",
+		1: "UNCORDON",
+		2: "CORDON",
+		3: "DRAIN",
+	}
+	CordonNode_Wish_value = map[string]int32{
+		"WISH_UNSPECIFIED": 0,
+		"UNCORDON":         1,
+		"CORDON":           2,
+		"DRAIN":            3,
+	}
+)
+
+func (x CordonNode_Wish) Enum() *CordonNode_Wish {
+	p := new(CordonNode_Wish)
+	*p = x
+	return p
+}
+
+func (x CordonNode_Wish) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (CordonNode_Wish) Descriptor() protoreflect.EnumDescriptor {
+	return file_messages_ucp_proto_enumTypes[1].Descriptor()
+}
+
+func (CordonNode_Wish) Type() protoreflect.EnumType {
+	return &file_messages_ucp_proto_enumTypes[1]
+}
+
+func (x CordonNode_Wish) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use CordonNode_Wish.Descriptor instead.
+func (CordonNode_Wish) EnumDescriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{77, 0}
+}
+
 type AttemptName struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -1709,6 +1761,13 @@ type Capabilities struct {
 	Labels        map[string]string      `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Arch          string                 `protobuf:"bytes,5,opt,name=arch,proto3" json:"arch,omitempty"`
 	Engine        string                 `protobuf:"bytes,6,opt,name=engine,proto3" json:"engine,omitempty"`
+	Cores         uint32                 `protobuf:"varint,7,opt,name=cores,proto3" json:"cores,omitempty"`                             // CPU cores of the machine
+	FreeCpu       uint32                 `protobuf:"varint,8,opt,name=free_cpu,json=freeCpu,proto3" json:"free_cpu,omitempty"`          // 0–100 for each core
+	FreeMemory    uint64                 `protobuf:"varint,9,opt,name=free_memory,json=freeMemory,proto3" json:"free_memory,omitempty"` // of the machine, bytes
+	FreeDisk      uint64                 `protobuf:"varint,10,opt,name=free_disk,json=freeDisk,proto3" json:"free_disk,omitempty"`      // where jobs' directories are, bytes
+	Battery       bool                   `protobuf:"varint,11,opt,name=battery,proto3" json:"battery,omitempty"`                        // the machine has one
+	Charge        uint32                 `protobuf:"varint,12,opt,name=charge,proto3" json:"charge,omitempty"`                          // of the battery, percent
+	Mains         bool                   `protobuf:"varint,13,opt,name=mains,proto3" json:"mains,omitempty"`                            // it is not being drained
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1783,6 +1842,55 @@ func (x *Capabilities) GetEngine() string {
 		return x.Engine
 	}
 	return ""
+}
+
+func (x *Capabilities) GetCores() uint32 {
+	if x != nil {
+		return x.Cores
+	}
+	return 0
+}
+
+func (x *Capabilities) GetFreeCpu() uint32 {
+	if x != nil {
+		return x.FreeCpu
+	}
+	return 0
+}
+
+func (x *Capabilities) GetFreeMemory() uint64 {
+	if x != nil {
+		return x.FreeMemory
+	}
+	return 0
+}
+
+func (x *Capabilities) GetFreeDisk() uint64 {
+	if x != nil {
+		return x.FreeDisk
+	}
+	return 0
+}
+
+func (x *Capabilities) GetBattery() bool {
+	if x != nil {
+		return x.Battery
+	}
+	return false
+}
+
+func (x *Capabilities) GetCharge() uint32 {
+	if x != nil {
+		return x.Charge
+	}
+	return 0
+}
+
+func (x *Capabilities) GetMains() bool {
+	if x != nil {
+		return x.Mains
+	}
+	return false
 }
 
 // RegisterExecutor asks the broker to be the executor's home under a lease that the executor numbers.
@@ -1990,6 +2098,7 @@ type HeartbeatAnswered struct {
 	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
 	Known         bool                   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
 	Brokers       []string               `protobuf:"bytes,3,rep,name=brokers,proto3" json:"brokers,omitempty"`
+	Stores        *StoresResponse        `protobuf:"bytes,4,opt,name=stores,proto3" json:"stores,omitempty"` // where bytes are kept, when the executor has not heard that yet
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2045,6 +2154,13 @@ func (x *HeartbeatAnswered) GetBrokers() []string {
 	return nil
 }
 
+func (x *HeartbeatAnswered) GetStores() *StoresResponse {
+	if x != nil {
+		return x.Stores
+	}
+	return nil
+}
+
 // DeployAttempt asks an executor to run an attempt. Mac is the owner's over name, executor and spec.
 type DeployAttempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2052,6 +2168,7 @@ type DeployAttempt struct {
 	Spec          []byte                 `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	Mac           []byte                 `protobuf:"bytes,3,opt,name=mac,proto3" json:"mac,omitempty"`
 	Lease         uint64                 `protobuf:"varint,4,opt,name=lease,proto3" json:"lease,omitempty"`
+	Inputs        []byte                 `protobuf:"bytes,5,opt,name=inputs,proto3" json:"inputs,omitempty"` // what its named data stands for: a list of job.Input, one for each of the spec's Data
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2112,6 +2229,13 @@ func (x *DeployAttempt) GetLease() uint64 {
 		return x.Lease
 	}
 	return 0
+}
+
+func (x *DeployAttempt) GetInputs() []byte {
+	if x != nil {
+		return x.Inputs
+	}
+	return nil
 }
 
 type AttemptStarted struct {
@@ -2431,8 +2555,10 @@ type SlotRequest struct {
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Memory        uint64                 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"` // bytes
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"` // digest
-	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"` // parties that have their say already
+	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"`       // digest
+	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"`       // parties that have their say already
+	Needs         []byte                 `protobuf:"bytes,6,opt,name=needs,proto3" json:"needs,omitempty"`         // job.Needs
+	Emergency     string                 `protobuf:"bytes,7,opt,name=emergency,proto3" json:"emergency,omitempty"` // the job's type of emergency, "" for none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2500,6 +2626,20 @@ func (x *SlotRequest) GetBarred() []string {
 		return x.Barred
 	}
 	return nil
+}
+
+func (x *SlotRequest) GetNeeds() []byte {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
+func (x *SlotRequest) GetEmergency() string {
+	if x != nil {
+		return x.Emergency
+	}
+	return ""
 }
 
 // SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership.
@@ -3583,6 +3723,1986 @@ func (x *SyncRepair) GetBehind() bool {
 	return false
 }
 
+// PutData puts bytes, which are where they belong already, under a name. The same id twice is one put.
+type PutData struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`     // made as those of jobs are
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"` // a/b/c
+	Blob          []byte                 `protobuf:"bytes,3,opt,name=blob,proto3" json:"blob,omitempty"` // job.Blob
+	Zip           bool                   `protobuf:"varint,4,opt,name=zip,proto3" json:"zip,omitempty"`  // a directory, zipped
+	Session       []byte                 `protobuf:"bytes,5,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PutData) Reset() {
+	*x = PutData{}
+	mi := &file_messages_ucp_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PutData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PutData) ProtoMessage() {}
+
+func (x *PutData) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PutData.ProtoReflect.Descriptor instead.
+func (*PutData) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *PutData) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *PutData) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PutData) GetBlob() []byte {
+	if x != nil {
+		return x.Blob
+	}
+	return nil
+}
+
+func (x *PutData) GetZip() bool {
+	if x != nil {
+		return x.Zip
+	}
+	return false
+}
+
+func (x *PutData) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// DataPut acknowledges it: the name is written down on durability disks.
+type DataPut struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Durability    uint32                 `protobuf:"varint,2,opt,name=durability,proto3" json:"durability,omitempty"`
+	Replaced      uint32                 `protobuf:"varint,3,opt,name=replaced,proto3" json:"replaced,omitempty"` // earlier puts of the name that it replaces
+	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`    // a Session, not sealed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataPut) Reset() {
+	*x = DataPut{}
+	mi := &file_messages_ucp_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataPut) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataPut) ProtoMessage() {}
+
+func (x *DataPut) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataPut.ProtoReflect.Descriptor instead.
+func (*DataPut) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *DataPut) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DataPut) GetDurability() uint32 {
+	if x != nil {
+		return x.Durability
+	}
+	return 0
+}
+
+func (x *DataPut) GetReplaced() uint32 {
+	if x != nil {
+		return x.Replaced
+	}
+	return 0
+}
+
+func (x *DataPut) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// DataRequest asks what a name stands for; answered by DataResponse with one entry, or Refused.
+type DataRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataRequest) Reset() {
+	*x = DataRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataRequest) ProtoMessage() {}
+
+func (x *DataRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataRequest.ProtoReflect.Descriptor instead.
+func (*DataRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{56}
+}
+
+func (x *DataRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DataRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// DataList asks for the names below a prefix.
+type DataList struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Prefix        string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"` // empty: all
+	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`  // 0: 100
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`   // name to continue after
+	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataList) Reset() {
+	*x = DataList{}
+	mi := &file_messages_ucp_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataList) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataList) ProtoMessage() {}
+
+func (x *DataList) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataList.ProtoReflect.Descriptor instead.
+func (*DataList) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *DataList) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *DataList) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+func (x *DataList) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+func (x *DataList) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type DataResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Entries       []*DataEntry           `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"` // by name
+	Next          string                 `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`       // empty: no more
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataResponse) Reset() {
+	*x = DataResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[58]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataResponse) ProtoMessage() {}
+
+func (x *DataResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[58]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataResponse.ProtoReflect.Descriptor instead.
+func (*DataResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{58}
+}
+
+func (x *DataResponse) GetEntries() []*DataEntry {
+	if x != nil {
+		return x.Entries
+	}
+	return nil
+}
+
+func (x *DataResponse) GetNext() string {
+	if x != nil {
+		return x.Next
+	}
+	return ""
+}
+
+// DataEntry is what a broker knows of a name.
+type DataEntry struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`     // of the put; of a job's result that of the job
+	Blob          []byte                 `protobuf:"bytes,3,opt,name=blob,proto3" json:"blob,omitempty"` // job.Blob; empty while it is still being made
+	Zip           bool                   `protobuf:"varint,4,opt,name=zip,proto3" json:"zip,omitempty"`
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"` // node id of who put it
+	ByName        string                 `protobuf:"bytes,6,opt,name=by_name,json=byName,proto3" json:"by_name,omitempty"`
+	AtMs          uint64                 `protobuf:"varint,7,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"` // unix, hybrid time
+	Job           string                 `protobuf:"bytes,8,opt,name=job,proto3" json:"job,omitempty"`                // that made it, or is going to
+	Provisional   bool                   `protobuf:"varint,9,opt,name=provisional,proto3" json:"provisional,omitempty"`
+	Waiting       string                 `protobuf:"bytes,10,opt,name=waiting,proto3" json:"waiting,omitempty"`   // why there are no bytes yet
+	Siblings      []*DataEntry           `protobuf:"bytes,11,rep,name=siblings,proto3" json:"siblings,omitempty"` // put concurrently, and not lost
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataEntry) Reset() {
+	*x = DataEntry{}
+	mi := &file_messages_ucp_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataEntry) ProtoMessage() {}
+
+func (x *DataEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataEntry.ProtoReflect.Descriptor instead.
+func (*DataEntry) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *DataEntry) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DataEntry) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DataEntry) GetBlob() []byte {
+	if x != nil {
+		return x.Blob
+	}
+	return nil
+}
+
+func (x *DataEntry) GetZip() bool {
+	if x != nil {
+		return x.Zip
+	}
+	return false
+}
+
+func (x *DataEntry) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *DataEntry) GetByName() string {
+	if x != nil {
+		return x.ByName
+	}
+	return ""
+}
+
+func (x *DataEntry) GetAtMs() uint64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *DataEntry) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *DataEntry) GetProvisional() bool {
+	if x != nil {
+		return x.Provisional
+	}
+	return false
+}
+
+func (x *DataEntry) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+func (x *DataEntry) GetSiblings() []*DataEntry {
+	if x != nil {
+		return x.Siblings
+	}
+	return nil
+}
+
+// RemoveData removes a name; answered by DataRemoved or Refused.
+type RemoveData struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"` // made as those of jobs are
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveData) Reset() {
+	*x = RemoveData{}
+	mi := &file_messages_ucp_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveData) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveData) ProtoMessage() {}
+
+func (x *RemoveData) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveData.ProtoReflect.Descriptor instead.
+func (*RemoveData) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *RemoveData) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RemoveData) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RemoveData) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type DataRemoved struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Removed       uint32                 `protobuf:"varint,1,opt,name=removed,proto3" json:"removed,omitempty"` // puts that are gone by it
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DataRemoved) Reset() {
+	*x = DataRemoved{}
+	mi := &file_messages_ucp_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DataRemoved) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DataRemoved) ProtoMessage() {}
+
+func (x *DataRemoved) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DataRemoved.ProtoReflect.Descriptor instead.
+func (*DataRemoved) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *DataRemoved) GetRemoved() uint32 {
+	if x != nil {
+		return x.Removed
+	}
+	return 0
+}
+
+func (x *DataRemoved) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// StoreInfo is a node that keeps bytes.
+type StoreInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"` // empty: nobody can dial it
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`     // up, lost, left
+	Home          string                 `protobuf:"bytes,5,opt,name=home,proto3" json:"home,omitempty"`       // node id of the broker that manages it
+	Free          uint64                 `protobuf:"varint,6,opt,name=free,proto3" json:"free,omitempty"`      // bytes it can still take
+	Used          uint64                 `protobuf:"varint,7,opt,name=used,proto3" json:"used,omitempty"`      // bytes it keeps
+	SeenMs        uint64                 `protobuf:"varint,8,opt,name=seen_ms,json=seenMs,proto3" json:"seen_ms,omitempty"`
+	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreInfo) Reset() {
+	*x = StoreInfo{}
+	mi := &file_messages_ucp_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreInfo) ProtoMessage() {}
+
+func (x *StoreInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreInfo.ProtoReflect.Descriptor instead.
+func (*StoreInfo) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *StoreInfo) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *StoreInfo) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *StoreInfo) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *StoreInfo) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *StoreInfo) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
+func (x *StoreInfo) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *StoreInfo) GetUsed() uint64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *StoreInfo) GetSeenMs() uint64 {
+	if x != nil {
+		return x.SeenMs
+	}
+	return 0
+}
+
+func (x *StoreInfo) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type StoresRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoresRequest) Reset() {
+	*x = StoresRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoresRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoresRequest) ProtoMessage() {}
+
+func (x *StoresRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoresRequest.ProtoReflect.Descriptor instead.
+func (*StoresRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{63}
+}
+
+// StoresResponse says where bytes are kept.
+type StoresResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stores        []*StoreInfo           `protobuf:"bytes,1,rep,name=stores,proto3" json:"stores,omitempty"`      // by node
+	Replicas      uint32                 `protobuf:"varint,2,opt,name=replicas,proto3" json:"replicas,omitempty"` // how many of them should have each blob
+	Paused        bool                   `protobuf:"varint,3,opt,name=paused,proto3" json:"paused,omitempty"`     // copies wait: an emergency needs the bandwidth
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoresResponse) Reset() {
+	*x = StoresResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoresResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoresResponse) ProtoMessage() {}
+
+func (x *StoresResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoresResponse.ProtoReflect.Descriptor instead.
+func (*StoresResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *StoresResponse) GetStores() []*StoreInfo {
+	if x != nil {
+		return x.Stores
+	}
+	return nil
+}
+
+func (x *StoresResponse) GetReplicas() uint32 {
+	if x != nil {
+		return x.Replicas
+	}
+	return 0
+}
+
+func (x *StoresResponse) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+// RegisterStore asks the broker to be the datastore's home under a lease that the datastore numbers.
+type RegisterStore struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Lease         uint64                 `protobuf:"varint,3,opt,name=lease,proto3" json:"lease,omitempty"`
+	Life          uint64                 `protobuf:"varint,4,opt,name=life,proto3" json:"life,omitempty"` // its incarnation
+	Free          uint64                 `protobuf:"varint,5,opt,name=free,proto3" json:"free,omitempty"`
+	Used          uint64                 `protobuf:"varint,6,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RegisterStore) Reset() {
+	*x = RegisterStore{}
+	mi := &file_messages_ucp_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RegisterStore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RegisterStore) ProtoMessage() {}
+
+func (x *RegisterStore) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RegisterStore.ProtoReflect.Descriptor instead.
+func (*RegisterStore) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *RegisterStore) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RegisterStore) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *RegisterStore) GetLease() uint64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *RegisterStore) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
+}
+
+func (x *RegisterStore) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *RegisterStore) GetUsed() uint64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+type StoreRegistered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	HeartbeatMs   uint32                 `protobuf:"varint,2,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"`
+	TimeoutMs     uint32                 `protobuf:"varint,3,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreRegistered) Reset() {
+	*x = StoreRegistered{}
+	mi := &file_messages_ucp_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreRegistered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreRegistered) ProtoMessage() {}
+
+func (x *StoreRegistered) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreRegistered.ProtoReflect.Descriptor instead.
+func (*StoreRegistered) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *StoreRegistered) GetLease() uint64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *StoreRegistered) GetHeartbeatMs() uint32 {
+	if x != nil {
+		return x.HeartbeatMs
+	}
+	return 0
+}
+
+func (x *StoreRegistered) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+type StoreHeartbeat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	Free          uint64                 `protobuf:"varint,2,opt,name=free,proto3" json:"free,omitempty"`
+	Used          uint64                 `protobuf:"varint,3,opt,name=used,proto3" json:"used,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreHeartbeat) Reset() {
+	*x = StoreHeartbeat{}
+	mi := &file_messages_ucp_proto_msgTypes[67]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreHeartbeat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreHeartbeat) ProtoMessage() {}
+
+func (x *StoreHeartbeat) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[67]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreHeartbeat.ProtoReflect.Descriptor instead.
+func (*StoreHeartbeat) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{67}
+}
+
+func (x *StoreHeartbeat) GetLease() uint64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *StoreHeartbeat) GetFree() uint64 {
+	if x != nil {
+		return x.Free
+	}
+	return 0
+}
+
+func (x *StoreHeartbeat) GetUsed() uint64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+// StoreAnswered says whether the broker knows the lease; if not the datastore registers again.
+type StoreAnswered struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Lease         uint64                 `protobuf:"varint,1,opt,name=lease,proto3" json:"lease,omitempty"`
+	Known         bool                   `protobuf:"varint,2,opt,name=known,proto3" json:"known,omitempty"`
+	Brokers       []string               `protobuf:"bytes,3,rep,name=brokers,proto3" json:"brokers,omitempty"`
+	Stores        *StoresResponse        `protobuf:"bytes,4,opt,name=stores,proto3" json:"stores,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StoreAnswered) Reset() {
+	*x = StoreAnswered{}
+	mi := &file_messages_ucp_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StoreAnswered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StoreAnswered) ProtoMessage() {}
+
+func (x *StoreAnswered) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StoreAnswered.ProtoReflect.Descriptor instead.
+func (*StoreAnswered) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *StoreAnswered) GetLease() uint64 {
+	if x != nil {
+		return x.Lease
+	}
+	return 0
+}
+
+func (x *StoreAnswered) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+func (x *StoreAnswered) GetBrokers() []string {
+	if x != nil {
+		return x.Brokers
+	}
+	return nil
+}
+
+func (x *StoreAnswered) GetStores() *StoresResponse {
+	if x != nil {
+		return x.Stores
+	}
+	return nil
+}
+
+// ReferencesRequest asks which blobs are still needed by any record.
+type ReferencesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digests       []byte                 `protobuf:"bytes,1,opt,name=digests,proto3" json:"digests,omitempty"` // 32 bytes each
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReferencesRequest) Reset() {
+	*x = ReferencesRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReferencesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReferencesRequest) ProtoMessage() {}
+
+func (x *ReferencesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReferencesRequest.ProtoReflect.Descriptor instead.
+func (*ReferencesRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *ReferencesRequest) GetDigests() []byte {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
+type ReferencesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digests       []byte                 `protobuf:"bytes,1,opt,name=digests,proto3" json:"digests,omitempty"`       // as asked
+	Referenced    []byte                 `protobuf:"bytes,2,opt,name=referenced,proto3" json:"referenced,omitempty"` // one byte each: 1 if it is needed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReferencesResponse) Reset() {
+	*x = ReferencesResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReferencesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReferencesResponse) ProtoMessage() {}
+
+func (x *ReferencesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReferencesResponse.ProtoReflect.Descriptor instead.
+func (*ReferencesResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *ReferencesResponse) GetDigests() []byte {
+	if x != nil {
+		return x.Digests
+	}
+	return nil
+}
+
+func (x *ReferencesResponse) GetReferenced() []byte {
+	if x != nil {
+		return x.Referenced
+	}
+	return nil
+}
+
+// DeclareEmergency declares an emergency. The same id twice is one.
+type DeclareEmergency struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`        // made as those of jobs are
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`    // fire, medical, flood, …
+	Level         uint32                 `protobuf:"varint,3,opt,name=level,proto3" json:"level,omitempty"` // 1 low, 2 medium, 3 high, 4 critical
+	Area          string                 `protobuf:"bytes,4,opt,name=area,proto3" json:"area,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	TtlMs         uint64                 `protobuf:"varint,6,opt,name=ttl_ms,json=ttlMs,proto3" json:"ttl_ms,omitempty"` // 0: until it is cleared
+	Session       []byte                 `protobuf:"bytes,7,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeclareEmergency) Reset() {
+	*x = DeclareEmergency{}
+	mi := &file_messages_ucp_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeclareEmergency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeclareEmergency) ProtoMessage() {}
+
+func (x *DeclareEmergency) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeclareEmergency.ProtoReflect.Descriptor instead.
+func (*DeclareEmergency) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *DeclareEmergency) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeclareEmergency) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *DeclareEmergency) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *DeclareEmergency) GetArea() string {
+	if x != nil {
+		return x.Area
+	}
+	return ""
+}
+
+func (x *DeclareEmergency) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *DeclareEmergency) GetTtlMs() uint64 {
+	if x != nil {
+		return x.TtlMs
+	}
+	return 0
+}
+
+func (x *DeclareEmergency) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type EmergencyDeclared struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Emergency     *EmergencyInfo         `protobuf:"bytes,1,opt,name=emergency,proto3" json:"emergency,omitempty"`
+	Durability    uint32                 `protobuf:"varint,2,opt,name=durability,proto3" json:"durability,omitempty"`
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmergencyDeclared) Reset() {
+	*x = EmergencyDeclared{}
+	mi := &file_messages_ucp_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmergencyDeclared) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmergencyDeclared) ProtoMessage() {}
+
+func (x *EmergencyDeclared) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmergencyDeclared.ProtoReflect.Descriptor instead.
+func (*EmergencyDeclared) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *EmergencyDeclared) GetEmergency() *EmergencyInfo {
+	if x != nil {
+		return x.Emergency
+	}
+	return nil
+}
+
+func (x *EmergencyDeclared) GetDurability() uint32 {
+	if x != nil {
+		return x.Durability
+	}
+	return 0
+}
+
+func (x *EmergencyDeclared) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// ClearEmergency ends an emergency; a unique prefix of the id is enough. Answered by EmergencyDeclared or Refused.
+type ClearEmergency struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearEmergency) Reset() {
+	*x = ClearEmergency{}
+	mi := &file_messages_ucp_proto_msgTypes[73]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearEmergency) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearEmergency) ProtoMessage() {}
+
+func (x *ClearEmergency) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[73]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearEmergency.ProtoReflect.Descriptor instead.
+func (*ClearEmergency) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{73}
+}
+
+func (x *ClearEmergency) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ClearEmergency) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ClearEmergency) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type EmergenciesRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       []byte                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmergenciesRequest) Reset() {
+	*x = EmergenciesRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[74]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmergenciesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmergenciesRequest) ProtoMessage() {}
+
+func (x *EmergenciesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[74]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmergenciesRequest.ProtoReflect.Descriptor instead.
+func (*EmergenciesRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{74}
+}
+
+func (x *EmergenciesRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type EmergenciesResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Emergencies   []*EmergencyInfo       `protobuf:"bytes,1,rep,name=emergencies,proto3" json:"emergencies,omitempty"` // in causal order
+	Level         uint32                 `protobuf:"varint,2,opt,name=level,proto3" json:"level,omitempty"`            // the effective one
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmergenciesResponse) Reset() {
+	*x = EmergenciesResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmergenciesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmergenciesResponse) ProtoMessage() {}
+
+func (x *EmergenciesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmergenciesResponse.ProtoReflect.Descriptor instead.
+func (*EmergenciesResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *EmergenciesResponse) GetEmergencies() []*EmergencyInfo {
+	if x != nil {
+		return x.Emergencies
+	}
+	return nil
+}
+
+func (x *EmergenciesResponse) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+type EmergencyInfo struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Type          string                 `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	Level         uint32                 `protobuf:"varint,3,opt,name=level,proto3" json:"level,omitempty"`
+	Area          string                 `protobuf:"bytes,4,opt,name=area,proto3" json:"area,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	By            string                 `protobuf:"bytes,6,opt,name=by,proto3" json:"by,omitempty"` // node id of who declared it
+	ByName        string                 `protobuf:"bytes,7,opt,name=by_name,json=byName,proto3" json:"by_name,omitempty"`
+	Broker        string                 `protobuf:"bytes,8,opt,name=broker,proto3" json:"broker,omitempty"` // node id of the broker it was declared at
+	BrokerName    string                 `protobuf:"bytes,9,opt,name=broker_name,json=brokerName,proto3" json:"broker_name,omitempty"`
+	AtMs          uint64                 `protobuf:"varint,10,opt,name=at_ms,json=atMs,proto3" json:"at_ms,omitempty"`
+	LeftMs        uint64                 `protobuf:"varint,11,opt,name=left_ms,json=leftMs,proto3" json:"left_ms,omitempty"` // that it is still in force for, 0: until it is cleared
+	Over          bool                   `protobuf:"varint,12,opt,name=over,proto3" json:"over,omitempty"`
+	OverBy        string                 `protobuf:"bytes,13,opt,name=over_by,json=overBy,proto3" json:"over_by,omitempty"`
+	OverReason    string                 `protobuf:"bytes,14,opt,name=over_reason,json=overReason,proto3" json:"over_reason,omitempty"`
+	OverMs        uint64                 `protobuf:"varint,15,opt,name=over_ms,json=overMs,proto3" json:"over_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EmergencyInfo) Reset() {
+	*x = EmergencyInfo{}
+	mi := &file_messages_ucp_proto_msgTypes[76]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EmergencyInfo) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EmergencyInfo) ProtoMessage() {}
+
+func (x *EmergencyInfo) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[76]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EmergencyInfo.ProtoReflect.Descriptor instead.
+func (*EmergencyInfo) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{76}
+}
+
+func (x *EmergencyInfo) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
+func (x *EmergencyInfo) GetArea() string {
+	if x != nil {
+		return x.Area
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetByName() string {
+	if x != nil {
+		return x.ByName
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetBroker() string {
+	if x != nil {
+		return x.Broker
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetBrokerName() string {
+	if x != nil {
+		return x.BrokerName
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetAtMs() uint64 {
+	if x != nil {
+		return x.AtMs
+	}
+	return 0
+}
+
+func (x *EmergencyInfo) GetLeftMs() uint64 {
+	if x != nil {
+		return x.LeftMs
+	}
+	return 0
+}
+
+func (x *EmergencyInfo) GetOver() bool {
+	if x != nil {
+		return x.Over
+	}
+	return false
+}
+
+func (x *EmergencyInfo) GetOverBy() string {
+	if x != nil {
+		return x.OverBy
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetOverReason() string {
+	if x != nil {
+		return x.OverReason
+	}
+	return ""
+}
+
+func (x *EmergencyInfo) GetOverMs() uint64 {
+	if x != nil {
+		return x.OverMs
+	}
+	return 0
+}
+
+// CordonNode says whether a node is given new work. Answered by NodeCordoned or Refused.
+type CordonNode struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"` // id, or a name that only one has
+	Wish          CordonNode_Wish        `protobuf:"varint,2,opt,name=wish,proto3,enum=ucp.CordonNode_Wish" json:"wish,omitempty"`
+	PatienceMs    uint64                 `protobuf:"varint,3,opt,name=patience_ms,json=patienceMs,proto3" json:"patience_ms,omitempty"` // with DRAIN
+	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CordonNode) Reset() {
+	*x = CordonNode{}
+	mi := &file_messages_ucp_proto_msgTypes[77]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CordonNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CordonNode) ProtoMessage() {}
+
+func (x *CordonNode) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[77]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CordonNode.ProtoReflect.Descriptor instead.
+func (*CordonNode) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{77}
+}
+
+func (x *CordonNode) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *CordonNode) GetWish() CordonNode_Wish {
+	if x != nil {
+		return x.Wish
+	}
+	return CordonNode_WISH_UNSPECIFIED
+}
+
+func (x *CordonNode) GetPatienceMs() uint64 {
+	if x != nil {
+		return x.PatienceMs
+	}
+	return 0
+}
+
+func (x *CordonNode) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type NodeCordoned struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Running       uint32                 `protobuf:"varint,2,opt,name=running,proto3" json:"running,omitempty"` // attempts it still has in hand
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeCordoned) Reset() {
+	*x = NodeCordoned{}
+	mi := &file_messages_ucp_proto_msgTypes[78]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeCordoned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeCordoned) ProtoMessage() {}
+
+func (x *NodeCordoned) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[78]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeCordoned.ProtoReflect.Descriptor instead.
+func (*NodeCordoned) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{78}
+}
+
+func (x *NodeCordoned) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *NodeCordoned) GetRunning() uint32 {
+	if x != nil {
+		return x.Running
+	}
+	return 0
+}
+
+func (x *NodeCordoned) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+// WhyRequest asks why a job is not running: what every executor known to the broker lacks for it. Answered by WhyResponse or Refused.
+type WhyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Session       []byte                 `protobuf:"bytes,2,opt,name=session,proto3" json:"session,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyRequest) Reset() {
+	*x = WhyRequest{}
+	mi := &file_messages_ucp_proto_msgTypes[79]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyRequest) ProtoMessage() {}
+
+func (x *WhyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[79]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
+func (*WhyRequest) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{79}
+}
+
+func (x *WhyRequest) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *WhyRequest) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
+}
+
+type WhyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	Waiting       string                 `protobuf:"bytes,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Executors     []*WhyResponse_Verdict `protobuf:"bytes,3,rep,name=executors,proto3" json:"executors,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyResponse) Reset() {
+	*x = WhyResponse{}
+	mi := &file_messages_ucp_proto_msgTypes[80]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyResponse) ProtoMessage() {}
+
+func (x *WhyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[80]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
+func (*WhyResponse) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{80}
+}
+
+func (x *WhyResponse) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetWaiting() string {
+	if x != nil {
+		return x.Waiting
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetExecutors() []*WhyResponse_Verdict {
+	if x != nil {
+		return x.Executors
+	}
+	return nil
+}
+
+// WorkWanted tells a broker that its peer has idle slots for jobs like those that it may have waiting.
+type WorkWanted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Slots         uint32                 `protobuf:"varint,1,opt,name=slots,proto3" json:"slots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkWanted) Reset() {
+	*x = WorkWanted{}
+	mi := &file_messages_ucp_proto_msgTypes[81]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkWanted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkWanted) ProtoMessage() {}
+
+func (x *WorkWanted) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[81]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkWanted.ProtoReflect.Descriptor instead.
+func (*WorkWanted) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{81}
+}
+
+func (x *WorkWanted) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+type WhyResponse_Verdict struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Home          string                 `protobuf:"bytes,3,opt,name=home,proto3" json:"home,omitempty"`
+	Lacks         []string               `protobuf:"bytes,4,rep,name=lacks,proto3" json:"lacks,omitempty"` // constraints it does not meet
+	Used          uint32                 `protobuf:"varint,5,opt,name=used,proto3" json:"used,omitempty"`
+	Slots         uint32                 `protobuf:"varint,6,opt,name=slots,proto3" json:"slots,omitempty"`
+	Chosen        bool                   `protobuf:"varint,7,opt,name=chosen,proto3" json:"chosen,omitempty"` // it would be taken now
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyResponse_Verdict) Reset() {
+	*x = WhyResponse_Verdict{}
+	mi := &file_messages_ucp_proto_msgTypes[86]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyResponse_Verdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyResponse_Verdict) ProtoMessage() {}
+
+func (x *WhyResponse_Verdict) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_ucp_proto_msgTypes[86]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyResponse_Verdict.ProtoReflect.Descriptor instead.
+func (*WhyResponse_Verdict) Descriptor() ([]byte, []int) {
+	return file_messages_ucp_proto_rawDescGZIP(), []int{80, 0}
+}
+
+func (x *WhyResponse_Verdict) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *WhyResponse_Verdict) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *WhyResponse_Verdict) GetHome() string {
+	if x != nil {
+		return x.Home
+	}
+	return ""
+}
+
+func (x *WhyResponse_Verdict) GetLacks() []string {
+	if x != nil {
+		return x.Lacks
+	}
+	return nil
+}
+
+func (x *WhyResponse_Verdict) GetUsed() uint32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *WhyResponse_Verdict) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
+}
+
+func (x *WhyResponse_Verdict) GetChosen() bool {
+	if x != nil {
+		return x.Chosen
+	}
+	return false
+}
+
 var File_messages_ucp_proto protoreflect.FileDescriptor
 
 const file_messages_ucp_proto_rawDesc = "" +
@@ -3730,14 +5850,23 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\rR\x06stream\x12\x16\n" +
 	"\x06offset\x18\x03 \x01(\x04R\x06offset\x12\x12\n" +
-	"\x04data\x18\x04 \x01(\fR\x04data\"\xf2\x01\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\"\xa9\x03\n" +
 	"\fCapabilities\x12\x14\n" +
 	"\x05slots\x18\x01 \x01(\rR\x05slots\x12\x16\n" +
 	"\x06window\x18\x02 \x01(\rR\x06window\x12\x16\n" +
 	"\x06memory\x18\x03 \x01(\x04R\x06memory\x125\n" +
 	"\x06labels\x18\x04 \x03(\v2\x1d.ucp.Capabilities.LabelsEntryR\x06labels\x12\x12\n" +
 	"\x04arch\x18\x05 \x01(\tR\x04arch\x12\x16\n" +
-	"\x06engine\x18\x06 \x01(\tR\x06engine\x1a9\n" +
+	"\x06engine\x18\x06 \x01(\tR\x06engine\x12\x14\n" +
+	"\x05cores\x18\a \x01(\rR\x05cores\x12\x19\n" +
+	"\bfree_cpu\x18\b \x01(\rR\afreeCpu\x12\x1f\n" +
+	"\vfree_memory\x18\t \x01(\x04R\n" +
+	"freeMemory\x12\x1b\n" +
+	"\tfree_disk\x18\n" +
+	" \x01(\x04R\bfreeDisk\x12\x18\n" +
+	"\abattery\x18\v \x01(\bR\abattery\x12\x16\n" +
+	"\x06charge\x18\f \x01(\rR\x06charge\x12\x14\n" +
+	"\x05mains\x18\r \x01(\bR\x05mains\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc7\x01\n" +
@@ -3755,16 +5884,18 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\"X\n" +
 	"\tHeartbeat\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x125\n" +
-	"\fcapabilities\x18\x02 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\"Y\n" +
+	"\fcapabilities\x18\x02 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\"\x86\x01\n" +
 	"\x11HeartbeatAnswered\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x18\n" +
-	"\abrokers\x18\x03 \x03(\tR\abrokers\"w\n" +
+	"\abrokers\x18\x03 \x03(\tR\abrokers\x12+\n" +
+	"\x06stores\x18\x04 \x01(\v2\x13.ucp.StoresResponseR\x06stores\"\x8f\x01\n" +
 	"\rDeployAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\x10\n" +
 	"\x03mac\x18\x03 \x01(\fR\x03mac\x12\x14\n" +
-	"\x05lease\x18\x04 \x01(\x04R\x05lease\"<\n" +
+	"\x05lease\x18\x04 \x01(\x04R\x05lease\x12\x16\n" +
+	"\x06inputs\x18\x05 \x01(\fR\x06inputs\"<\n" +
 	"\x0eAttemptStarted\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"k\n" +
 	"\x0fAttemptDeclined\x12*\n" +
@@ -3785,13 +5916,15 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xd8\x01\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8c\x02\n" +
 	"\vSlotRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
 	"\x06module\x18\x04 \x01(\fR\x06module\x12\x16\n" +
-	"\x06barred\x18\x05 \x03(\tR\x06barred\x1a9\n" +
+	"\x06barred\x18\x05 \x03(\tR\x06barred\x12\x14\n" +
+	"\x05needs\x18\x06 \x01(\fR\x05needs\x12\x1c\n" +
+	"\temergency\x18\a \x01(\tR\temergency\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
@@ -3866,7 +5999,173 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"SyncRepair\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\fR\arecords\x12\x18\n" +
 	"\ajournal\x18\x02 \x01(\tR\ajournal\x12\x16\n" +
-	"\x06behind\x18\x03 \x01(\bR\x06behindB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
+	"\x06behind\x18\x03 \x01(\bR\x06behind\"m\n" +
+	"\aPutData\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x10\n" +
+	"\x03zip\x18\x04 \x01(\bR\x03zip\x12\x18\n" +
+	"\asession\x18\x05 \x01(\fR\asession\"o\n" +
+	"\aDataPut\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1e\n" +
+	"\n" +
+	"durability\x18\x02 \x01(\rR\n" +
+	"durability\x12\x1a\n" +
+	"\breplaced\x18\x03 \x01(\rR\breplaced\x12\x18\n" +
+	"\asession\x18\x04 \x01(\fR\asession\";\n" +
+	"\vDataRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\"h\n" +
+	"\bDataList\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x12\x18\n" +
+	"\asession\x18\x04 \x01(\fR\asession\"L\n" +
+	"\fDataResponse\x12(\n" +
+	"\aentries\x18\x01 \x03(\v2\x0e.ucp.DataEntryR\aentries\x12\x12\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\"\x8d\x02\n" +
+	"\tDataEntry\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +
+	"\x04blob\x18\x03 \x01(\fR\x04blob\x12\x10\n" +
+	"\x03zip\x18\x04 \x01(\bR\x03zip\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12\x17\n" +
+	"\aby_name\x18\x06 \x01(\tR\x06byName\x12\x13\n" +
+	"\x05at_ms\x18\a \x01(\x04R\x04atMs\x12\x10\n" +
+	"\x03job\x18\b \x01(\tR\x03job\x12 \n" +
+	"\vprovisional\x18\t \x01(\bR\vprovisional\x12\x18\n" +
+	"\awaiting\x18\n" +
+	" \x01(\tR\awaiting\x12*\n" +
+	"\bsiblings\x18\v \x03(\v2\x0e.ucp.DataEntryR\bsiblings\"J\n" +
+	"\n" +
+	"RemoveData\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"A\n" +
+	"\vDataRemoved\x12\x18\n" +
+	"\aremoved\x18\x01 \x01(\rR\aremoved\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\"\xd0\x01\n" +
+	"\tStoreInfo\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x03 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x12\n" +
+	"\x04home\x18\x05 \x01(\tR\x04home\x12\x12\n" +
+	"\x04free\x18\x06 \x01(\x04R\x04free\x12\x12\n" +
+	"\x04used\x18\a \x01(\x04R\x04used\x12\x17\n" +
+	"\aseen_ms\x18\b \x01(\x04R\x06seenMs\x12\x16\n" +
+	"\x06reason\x18\t \x01(\tR\x06reason\"\x0f\n" +
+	"\rStoresRequest\"l\n" +
+	"\x0eStoresResponse\x12&\n" +
+	"\x06stores\x18\x01 \x03(\v2\x0e.ucp.StoreInfoR\x06stores\x12\x1a\n" +
+	"\breplicas\x18\x02 \x01(\rR\breplicas\x12\x16\n" +
+	"\x06paused\x18\x03 \x01(\bR\x06paused\"\x8f\x01\n" +
+	"\rRegisterStore\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x14\n" +
+	"\x05lease\x18\x03 \x01(\x04R\x05lease\x12\x12\n" +
+	"\x04life\x18\x04 \x01(\x04R\x04life\x12\x12\n" +
+	"\x04free\x18\x05 \x01(\x04R\x04free\x12\x12\n" +
+	"\x04used\x18\x06 \x01(\x04R\x04used\"i\n" +
+	"\x0fStoreRegistered\x12\x14\n" +
+	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12!\n" +
+	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\x03 \x01(\rR\ttimeoutMs\"N\n" +
+	"\x0eStoreHeartbeat\x12\x14\n" +
+	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12\x12\n" +
+	"\x04free\x18\x02 \x01(\x04R\x04free\x12\x12\n" +
+	"\x04used\x18\x03 \x01(\x04R\x04used\"\x82\x01\n" +
+	"\rStoreAnswered\x12\x14\n" +
+	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12\x14\n" +
+	"\x05known\x18\x02 \x01(\bR\x05known\x12\x18\n" +
+	"\abrokers\x18\x03 \x03(\tR\abrokers\x12+\n" +
+	"\x06stores\x18\x04 \x01(\v2\x13.ucp.StoresResponseR\x06stores\"-\n" +
+	"\x11ReferencesRequest\x12\x18\n" +
+	"\adigests\x18\x01 \x01(\fR\adigests\"N\n" +
+	"\x12ReferencesResponse\x12\x18\n" +
+	"\adigests\x18\x01 \x01(\fR\adigests\x12\x1e\n" +
+	"\n" +
+	"referenced\x18\x02 \x01(\fR\n" +
+	"referenced\"\xa9\x01\n" +
+	"\x10DeclareEmergency\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
+	"\x05level\x18\x03 \x01(\rR\x05level\x12\x12\n" +
+	"\x04area\x18\x04 \x01(\tR\x04area\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x15\n" +
+	"\x06ttl_ms\x18\x06 \x01(\x04R\x05ttlMs\x12\x18\n" +
+	"\asession\x18\a \x01(\fR\asession\"\x7f\n" +
+	"\x11EmergencyDeclared\x120\n" +
+	"\temergency\x18\x01 \x01(\v2\x12.ucp.EmergencyInfoR\temergency\x12\x1e\n" +
+	"\n" +
+	"durability\x18\x02 \x01(\rR\n" +
+	"durability\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"R\n" +
+	"\x0eClearEmergency\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\".\n" +
+	"\x12EmergenciesRequest\x12\x18\n" +
+	"\asession\x18\x01 \x01(\fR\asession\"a\n" +
+	"\x13EmergenciesResponse\x124\n" +
+	"\vemergencies\x18\x01 \x03(\v2\x12.ucp.EmergencyInfoR\vemergencies\x12\x14\n" +
+	"\x05level\x18\x02 \x01(\rR\x05level\"\xec\x02\n" +
+	"\rEmergencyInfo\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type\x12\x14\n" +
+	"\x05level\x18\x03 \x01(\rR\x05level\x12\x12\n" +
+	"\x04area\x18\x04 \x01(\tR\x04area\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x06 \x01(\tR\x02by\x12\x17\n" +
+	"\aby_name\x18\a \x01(\tR\x06byName\x12\x16\n" +
+	"\x06broker\x18\b \x01(\tR\x06broker\x12\x1f\n" +
+	"\vbroker_name\x18\t \x01(\tR\n" +
+	"brokerName\x12\x13\n" +
+	"\x05at_ms\x18\n" +
+	" \x01(\x04R\x04atMs\x12\x17\n" +
+	"\aleft_ms\x18\v \x01(\x04R\x06leftMs\x12\x12\n" +
+	"\x04over\x18\f \x01(\bR\x04over\x12\x17\n" +
+	"\aover_by\x18\r \x01(\tR\x06overBy\x12\x1f\n" +
+	"\vover_reason\x18\x0e \x01(\tR\n" +
+	"overReason\x12\x17\n" +
+	"\aover_ms\x18\x0f \x01(\x04R\x06overMs\"\xc8\x01\n" +
+	"\n" +
+	"CordonNode\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12(\n" +
+	"\x04wish\x18\x02 \x01(\x0e2\x14.ucp.CordonNode.WishR\x04wish\x12\x1f\n" +
+	"\vpatience_ms\x18\x03 \x01(\x04R\n" +
+	"patienceMs\x12\x18\n" +
+	"\asession\x18\x04 \x01(\fR\asession\"A\n" +
+	"\x04Wish\x12\x14\n" +
+	"\x10WISH_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bUNCORDON\x10\x01\x12\n" +
+	"\n" +
+	"\x06CORDON\x10\x02\x12\t\n" +
+	"\x05DRAIN\x10\x03\"V\n" +
+	"\fNodeCordoned\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\arunning\x18\x02 \x01(\rR\arunning\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"8\n" +
+	"\n" +
+	"WhyRequest\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\asession\x18\x02 \x01(\fR\asession\"\x91\x02\n" +
+	"\vWhyResponse\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\tR\awaiting\x126\n" +
+	"\texecutors\x18\x03 \x03(\v2\x18.ucp.WhyResponse.VerdictR\texecutors\x1a\x9d\x01\n" +
+	"\aVerdict\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04home\x18\x03 \x01(\tR\x04home\x12\x14\n" +
+	"\x05lacks\x18\x04 \x03(\tR\x05lacks\x12\x12\n" +
+	"\x04used\x18\x05 \x01(\rR\x04used\x12\x14\n" +
+	"\x05slots\x18\x06 \x01(\rR\x05slots\x12\x16\n" +
+	"\x06chosen\x18\a \x01(\bR\x06chosen\"\"\n" +
+	"\n" +
+	"WorkWanted\x12\x14\n" +
+	"\x05slots\x18\x01 \x01(\rR\x05slotsB&Z$github.com/urbancompute/ucp/messagesb\x06proto3"
 
 var (
 	file_messages_ucp_proto_rawDescOnce sync.Once
@@ -3880,101 +6179,140 @@ func file_messages_ucp_proto_rawDescGZIP() []byte {
 	return file_messages_ucp_proto_rawDescData
 }
 
-var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_messages_ucp_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_messages_ucp_proto_msgTypes = make([]protoimpl.MessageInfo, 87)
 var file_messages_ucp_proto_goTypes = []any{
-	(Refused_Code)(0),          // 0: ucp.Refused.Code
-	(*AttemptName)(nil),        // 1: ucp.AttemptName
-	(*Ownership)(nil),          // 2: ucp.Ownership
-	(*SubmitJob)(nil),          // 3: ucp.SubmitJob
-	(*JobSubmitted)(nil),       // 4: ucp.JobSubmitted
-	(*Refused)(nil),            // 5: ucp.Refused
-	(*JobRequest)(nil),         // 6: ucp.JobRequest
-	(*JobChanged)(nil),         // 7: ucp.JobChanged
-	(*CancelJob)(nil),          // 8: ucp.CancelJob
-	(*ReprieveJob)(nil),        // 9: ucp.ReprieveJob
-	(*ForgetBroker)(nil),       // 10: ucp.ForgetBroker
-	(*BrokerForgotten)(nil),    // 11: ucp.BrokerForgotten
-	(*JobsRequest)(nil),        // 12: ucp.JobsRequest
-	(*JobsResponse)(nil),       // 13: ucp.JobsResponse
-	(*NodesRequest)(nil),       // 14: ucp.NodesRequest
-	(*NodesResponse)(nil),      // 15: ucp.NodesResponse
-	(*NodeInfo)(nil),           // 16: ucp.NodeInfo
-	(*StatusRequest)(nil),      // 17: ucp.StatusRequest
-	(*StatusResponse)(nil),     // 18: ucp.StatusResponse
-	(*SealSession)(nil),        // 19: ucp.SealSession
-	(*SessionSealed)(nil),      // 20: ucp.SessionSealed
-	(*Session)(nil),            // 21: ucp.Session
-	(*ReadStdin)(nil),          // 22: ucp.ReadStdin
-	(*StdinChunk)(nil),         // 23: ucp.StdinChunk
-	(*OutputChunk)(nil),        // 24: ucp.OutputChunk
-	(*Capabilities)(nil),       // 25: ucp.Capabilities
-	(*RegisterExecutor)(nil),   // 26: ucp.RegisterExecutor
-	(*ExecutorRegistered)(nil), // 27: ucp.ExecutorRegistered
-	(*Heartbeat)(nil),          // 28: ucp.Heartbeat
-	(*HeartbeatAnswered)(nil),  // 29: ucp.HeartbeatAnswered
-	(*DeployAttempt)(nil),      // 30: ucp.DeployAttempt
-	(*AttemptStarted)(nil),     // 31: ucp.AttemptStarted
-	(*AttemptDeclined)(nil),    // 32: ucp.AttemptDeclined
-	(*AttemptFinished)(nil),    // 33: ucp.AttemptFinished
-	(*ResultAnswered)(nil),     // 34: ucp.ResultAnswered
-	(*StopAttempt)(nil),        // 35: ucp.StopAttempt
-	(*SlotRequest)(nil),        // 36: ucp.SlotRequest
-	(*SlotReserved)(nil),       // 37: ucp.SlotReserved
-	(*HearRequest)(nil),        // 38: ucp.HearRequest
-	(*HearResponse)(nil),       // 39: ucp.HearResponse
-	(*Ping)(nil),               // 40: ucp.Ping
-	(*Pong)(nil),               // 41: ucp.Pong
-	(*HeldRequest)(nil),        // 42: ucp.HeldRequest
-	(*HeldResponse)(nil),       // 43: ucp.HeldResponse
-	(*ForwardResult)(nil),      // 44: ucp.ForwardResult
-	(*Relay)(nil),              // 45: ucp.Relay
-	(*SyncPing)(nil),           // 46: ucp.SyncPing
-	(*SyncVector)(nil),         // 47: ucp.SyncVector
-	(*SyncTaken)(nil),          // 48: ucp.SyncTaken
-	(*SyncDelta)(nil),          // 49: ucp.SyncDelta
-	(*SyncForgotten)(nil),      // 50: ucp.SyncForgotten
-	(*SyncAudit)(nil),          // 51: ucp.SyncAudit
-	(*SyncSums)(nil),           // 52: ucp.SyncSums
-	(*SyncWant)(nil),           // 53: ucp.SyncWant
-	(*SyncRepair)(nil),         // 54: ucp.SyncRepair
-	nil,                        // 55: ucp.JobChanged.NamesEntry
-	nil,                        // 56: ucp.NodeInfo.LabelsEntry
-	nil,                        // 57: ucp.Capabilities.LabelsEntry
-	nil,                        // 58: ucp.SlotRequest.LabelsEntry
+	(Refused_Code)(0),           // 0: ucp.Refused.Code
+	(CordonNode_Wish)(0),        // 1: ucp.CordonNode.Wish
+	(*AttemptName)(nil),         // 2: ucp.AttemptName
+	(*Ownership)(nil),           // 3: ucp.Ownership
+	(*SubmitJob)(nil),           // 4: ucp.SubmitJob
+	(*JobSubmitted)(nil),        // 5: ucp.JobSubmitted
+	(*Refused)(nil),             // 6: ucp.Refused
+	(*JobRequest)(nil),          // 7: ucp.JobRequest
+	(*JobChanged)(nil),          // 8: ucp.JobChanged
+	(*CancelJob)(nil),           // 9: ucp.CancelJob
+	(*ReprieveJob)(nil),         // 10: ucp.ReprieveJob
+	(*ForgetBroker)(nil),        // 11: ucp.ForgetBroker
+	(*BrokerForgotten)(nil),     // 12: ucp.BrokerForgotten
+	(*JobsRequest)(nil),         // 13: ucp.JobsRequest
+	(*JobsResponse)(nil),        // 14: ucp.JobsResponse
+	(*NodesRequest)(nil),        // 15: ucp.NodesRequest
+	(*NodesResponse)(nil),       // 16: ucp.NodesResponse
+	(*NodeInfo)(nil),            // 17: ucp.NodeInfo
+	(*StatusRequest)(nil),       // 18: ucp.StatusRequest
+	(*StatusResponse)(nil),      // 19: ucp.StatusResponse
+	(*SealSession)(nil),         // 20: ucp.SealSession
+	(*SessionSealed)(nil),       // 21: ucp.SessionSealed
+	(*Session)(nil),             // 22: ucp.Session
+	(*ReadStdin)(nil),           // 23: ucp.ReadStdin
+	(*StdinChunk)(nil),          // 24: ucp.StdinChunk
+	(*OutputChunk)(nil),         // 25: ucp.OutputChunk
+	(*Capabilities)(nil),        // 26: ucp.Capabilities
+	(*RegisterExecutor)(nil),    // 27: ucp.RegisterExecutor
+	(*ExecutorRegistered)(nil),  // 28: ucp.ExecutorRegistered
+	(*Heartbeat)(nil),           // 29: ucp.Heartbeat
+	(*HeartbeatAnswered)(nil),   // 30: ucp.HeartbeatAnswered
+	(*DeployAttempt)(nil),       // 31: ucp.DeployAttempt
+	(*AttemptStarted)(nil),      // 32: ucp.AttemptStarted
+	(*AttemptDeclined)(nil),     // 33: ucp.AttemptDeclined
+	(*AttemptFinished)(nil),     // 34: ucp.AttemptFinished
+	(*ResultAnswered)(nil),      // 35: ucp.ResultAnswered
+	(*StopAttempt)(nil),         // 36: ucp.StopAttempt
+	(*SlotRequest)(nil),         // 37: ucp.SlotRequest
+	(*SlotReserved)(nil),        // 38: ucp.SlotReserved
+	(*HearRequest)(nil),         // 39: ucp.HearRequest
+	(*HearResponse)(nil),        // 40: ucp.HearResponse
+	(*Ping)(nil),                // 41: ucp.Ping
+	(*Pong)(nil),                // 42: ucp.Pong
+	(*HeldRequest)(nil),         // 43: ucp.HeldRequest
+	(*HeldResponse)(nil),        // 44: ucp.HeldResponse
+	(*ForwardResult)(nil),       // 45: ucp.ForwardResult
+	(*Relay)(nil),               // 46: ucp.Relay
+	(*SyncPing)(nil),            // 47: ucp.SyncPing
+	(*SyncVector)(nil),          // 48: ucp.SyncVector
+	(*SyncTaken)(nil),           // 49: ucp.SyncTaken
+	(*SyncDelta)(nil),           // 50: ucp.SyncDelta
+	(*SyncForgotten)(nil),       // 51: ucp.SyncForgotten
+	(*SyncAudit)(nil),           // 52: ucp.SyncAudit
+	(*SyncSums)(nil),            // 53: ucp.SyncSums
+	(*SyncWant)(nil),            // 54: ucp.SyncWant
+	(*SyncRepair)(nil),          // 55: ucp.SyncRepair
+	(*PutData)(nil),             // 56: ucp.PutData
+	(*DataPut)(nil),             // 57: ucp.DataPut
+	(*DataRequest)(nil),         // 58: ucp.DataRequest
+	(*DataList)(nil),            // 59: ucp.DataList
+	(*DataResponse)(nil),        // 60: ucp.DataResponse
+	(*DataEntry)(nil),           // 61: ucp.DataEntry
+	(*RemoveData)(nil),          // 62: ucp.RemoveData
+	(*DataRemoved)(nil),         // 63: ucp.DataRemoved
+	(*StoreInfo)(nil),           // 64: ucp.StoreInfo
+	(*StoresRequest)(nil),       // 65: ucp.StoresRequest
+	(*StoresResponse)(nil),      // 66: ucp.StoresResponse
+	(*RegisterStore)(nil),       // 67: ucp.RegisterStore
+	(*StoreRegistered)(nil),     // 68: ucp.StoreRegistered
+	(*StoreHeartbeat)(nil),      // 69: ucp.StoreHeartbeat
+	(*StoreAnswered)(nil),       // 70: ucp.StoreAnswered
+	(*ReferencesRequest)(nil),   // 71: ucp.ReferencesRequest
+	(*ReferencesResponse)(nil),  // 72: ucp.ReferencesResponse
+	(*DeclareEmergency)(nil),    // 73: ucp.DeclareEmergency
+	(*EmergencyDeclared)(nil),   // 74: ucp.EmergencyDeclared
+	(*ClearEmergency)(nil),      // 75: ucp.ClearEmergency
+	(*EmergenciesRequest)(nil),  // 76: ucp.EmergenciesRequest
+	(*EmergenciesResponse)(nil), // 77: ucp.EmergenciesResponse
+	(*EmergencyInfo)(nil),       // 78: ucp.EmergencyInfo
+	(*CordonNode)(nil),          // 79: ucp.CordonNode
+	(*NodeCordoned)(nil),        // 80: ucp.NodeCordoned
+	(*WhyRequest)(nil),          // 81: ucp.WhyRequest
+	(*WhyResponse)(nil),         // 82: ucp.WhyResponse
+	(*WorkWanted)(nil),          // 83: ucp.WorkWanted
+	nil,                         // 84: ucp.JobChanged.NamesEntry
+	nil,                         // 85: ucp.NodeInfo.LabelsEntry
+	nil,                         // 86: ucp.Capabilities.LabelsEntry
+	nil,                         // 87: ucp.SlotRequest.LabelsEntry
+	(*WhyResponse_Verdict)(nil), // 88: ucp.WhyResponse.Verdict
 }
 var file_messages_ucp_proto_depIdxs = []int32{
 	0,  // 0: ucp.Refused.code:type_name -> ucp.Refused.Code
-	55, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
-	7,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
-	16, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
-	56, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
-	1,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
-	1,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
-	1,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
-	57, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
-	25, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
-	1,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
-	25, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
-	1,  // 12: ucp.DeployAttempt.attempt:type_name -> ucp.AttemptName
-	1,  // 13: ucp.AttemptStarted.attempt:type_name -> ucp.AttemptName
-	1,  // 14: ucp.AttemptDeclined.attempt:type_name -> ucp.AttemptName
-	1,  // 15: ucp.AttemptFinished.attempt:type_name -> ucp.AttemptName
-	1,  // 16: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
-	1,  // 17: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
-	2,  // 18: ucp.ResultAnswered.owner:type_name -> ucp.Ownership
-	1,  // 19: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
-	58, // 20: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
-	1,  // 21: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
-	1,  // 22: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
-	33, // 23: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
-	34, // 24: ucp.Relay.answer:type_name -> ucp.ResultAnswered
-	35, // 25: ucp.Relay.stop:type_name -> ucp.StopAttempt
-	26, // [26:26] is the sub-list for method output_type
-	26, // [26:26] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	84, // 1: ucp.JobChanged.names:type_name -> ucp.JobChanged.NamesEntry
+	8,  // 2: ucp.JobsResponse.jobs:type_name -> ucp.JobChanged
+	17, // 3: ucp.NodesResponse.nodes:type_name -> ucp.NodeInfo
+	85, // 4: ucp.NodeInfo.labels:type_name -> ucp.NodeInfo.LabelsEntry
+	2,  // 5: ucp.ReadStdin.attempt:type_name -> ucp.AttemptName
+	2,  // 6: ucp.StdinChunk.attempt:type_name -> ucp.AttemptName
+	2,  // 7: ucp.OutputChunk.attempt:type_name -> ucp.AttemptName
+	86, // 8: ucp.Capabilities.labels:type_name -> ucp.Capabilities.LabelsEntry
+	26, // 9: ucp.RegisterExecutor.capabilities:type_name -> ucp.Capabilities
+	2,  // 10: ucp.RegisterExecutor.running:type_name -> ucp.AttemptName
+	26, // 11: ucp.Heartbeat.capabilities:type_name -> ucp.Capabilities
+	66, // 12: ucp.HeartbeatAnswered.stores:type_name -> ucp.StoresResponse
+	2,  // 13: ucp.DeployAttempt.attempt:type_name -> ucp.AttemptName
+	2,  // 14: ucp.AttemptStarted.attempt:type_name -> ucp.AttemptName
+	2,  // 15: ucp.AttemptDeclined.attempt:type_name -> ucp.AttemptName
+	2,  // 16: ucp.AttemptFinished.attempt:type_name -> ucp.AttemptName
+	2,  // 17: ucp.ResultAnswered.attempt:type_name -> ucp.AttemptName
+	2,  // 18: ucp.ResultAnswered.winner:type_name -> ucp.AttemptName
+	3,  // 19: ucp.ResultAnswered.owner:type_name -> ucp.Ownership
+	2,  // 20: ucp.StopAttempt.attempt:type_name -> ucp.AttemptName
+	87, // 21: ucp.SlotRequest.labels:type_name -> ucp.SlotRequest.LabelsEntry
+	2,  // 22: ucp.HeldRequest.attempt:type_name -> ucp.AttemptName
+	2,  // 23: ucp.HeldResponse.attempt:type_name -> ucp.AttemptName
+	34, // 24: ucp.ForwardResult.result:type_name -> ucp.AttemptFinished
+	35, // 25: ucp.Relay.answer:type_name -> ucp.ResultAnswered
+	36, // 26: ucp.Relay.stop:type_name -> ucp.StopAttempt
+	61, // 27: ucp.DataResponse.entries:type_name -> ucp.DataEntry
+	61, // 28: ucp.DataEntry.siblings:type_name -> ucp.DataEntry
+	64, // 29: ucp.StoresResponse.stores:type_name -> ucp.StoreInfo
+	66, // 30: ucp.StoreAnswered.stores:type_name -> ucp.StoresResponse
+	78, // 31: ucp.EmergencyDeclared.emergency:type_name -> ucp.EmergencyInfo
+	78, // 32: ucp.EmergenciesResponse.emergencies:type_name -> ucp.EmergencyInfo
+	1,  // 33: ucp.CordonNode.wish:type_name -> ucp.CordonNode.Wish
+	88, // 34: ucp.WhyResponse.executors:type_name -> ucp.WhyResponse.Verdict
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_messages_ucp_proto_init() }
@@ -3987,8 +6325,8 @@ func file_messages_ucp_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_ucp_proto_rawDesc), len(file_messages_ucp_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   58,
+			NumEnums:      2,
+			NumMessages:   87,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -103,7 +103,17 @@ func readSpec(r *canon.Reader) (s *Spec, err error) {
 	s.Quorum, s.Speculate, s.Array = r.Byte(), r.Bool(), r.String()
 	s.After = canon.List(r, readDependency)
 	s.Emergency = r.String()
+	s.Data = canon.List(r, readDataInput)
+	s.Results = canon.List(r, func(r *canon.Reader) NamedResult { return NamedResult{Path: r.String(), Name: r.String()} })
+	s.Dirs = canon.List(r, (*canon.Reader).String)
+	s.StdoutFile, s.StderrFile, s.Receiver = r.String(), r.String(), r.String()
+	s.Needs.Cores, s.Needs.CPU, s.Needs.Free, s.Needs.Disk = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint64()
+	s.Needs.Engine, s.Needs.Mains = r.String(), r.Bool()
 	return s, err
+}
+
+func readDataInput(r *canon.Reader) DataInput {
+	return DataInput{Name: r.String(), As: Use(r.Byte()), Path: r.String(), OnFailure: OnFailure(r.Byte())}
 }
 
 func readLabels(r *canon.Reader) (map[string]string, error) {
@@ -139,6 +149,10 @@ func readBlob(r *canon.Reader) (x Blob) {
 	r.Fixed(x.Digest[:])
 	x.Size, x.Inline = r.Uint64(), r.Bytes()
 	return x
+}
+
+func readNamed(r *canon.Reader) NamedFile {
+	return NamedFile{Name: r.String(), Blob: readBlob(r), Zip: r.Bool()}
 }
 
 func readFile(r *canon.Reader) File { return File{Path: r.String(), Blob: readBlob(r)} }
@@ -203,6 +217,7 @@ func readDigest(r *canon.Reader) (d [32]byte) {
 func readInput(r *canon.Reader) Input {
 	in := Input{Job: ID(r.String()), State: State(r.String()), Digest: readDigest(r)}
 	readFlags(r, &in.Final, &in.Known)
+	in.Name, in.Files = r.String(), canon.List(r, readNamed)
 	return in
 }
 
@@ -234,6 +249,7 @@ func readResult(r *canon.Reader) *Result {
 	res.Stdout, res.Stderr = readBlob(r), readBlob(r)
 	res.Truncated = Truncation{Stdout: r.Bool(), Stderr: r.Bool()}
 	res.Outputs = canon.List(r, readFile)
+	res.Named = canon.List(r, readNamed)
 	res.Missing = canon.List(r, (*canon.Reader).String)
 	res.Compile, res.Run = r.Duration(), r.Duration()
 	return res

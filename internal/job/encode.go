@@ -10,7 +10,7 @@ import (
 )
 
 // version opens every encoding; an unknown one is refused.
-const version = 2
+const version = 3
 
 // Append appends the canonical encoding of j to b. Equal jobs have equal encodings.
 func (j Job) Append(b []byte) []byte {
@@ -56,7 +56,25 @@ func (s *Spec) Append(b []byte) []byte {
 	b = canon.AppendList(b, s.After, func(b []byte, d Dependency) []byte {
 		return canon.AppendUint(canon.AppendString(b, d.Job), d.OnFailure)
 	})
-	return canon.AppendString(b, s.Emergency)
+	b = canon.AppendString(b, s.Emergency)
+	b = canon.AppendList(b, s.Data, func(b []byte, d DataInput) []byte {
+		return canon.AppendUint(canon.AppendString(canon.AppendUint(canon.AppendString(b, d.Name), d.As), d.Path), d.OnFailure)
+	})
+	b = canon.AppendList(b, s.Results, func(b []byte, r NamedResult) []byte {
+		return canon.AppendString(canon.AppendString(b, r.Path), r.Name)
+	})
+	b = canon.AppendList(b, s.Dirs, canon.AppendString[string])
+	for _, text := range []string{s.StdoutFile, s.StderrFile, s.Receiver} {
+		b = canon.AppendString(b, text)
+	}
+	return appendNeeds(b, s.Needs)
+}
+
+// appendNeeds appends those that came after labels and memory.
+func appendNeeds(b []byte, n Needs) []byte {
+	b = canon.AppendUint(canon.AppendUint(b, n.Cores), n.CPU)
+	b = canon.AppendUint(canon.AppendUint(b, n.Free), n.Disk)
+	return canon.AppendBool(canon.AppendString(b, n.Engine), n.Mains)
 }
 
 func appendLimits(b []byte, l Limits) []byte {
@@ -72,6 +90,10 @@ func appendBlob(b []byte, x Blob) []byte {
 	b = append(b, x.Digest[:]...)
 	b = canon.AppendUint(b, x.Size)
 	return canon.AppendString(b, x.Inline)
+}
+
+func appendNamed(b []byte, f NamedFile) []byte {
+	return canon.AppendBool(appendBlob(canon.AppendString(b, f.Name), f.Blob), f.Zip)
 }
 
 func appendFile(b []byte, f File) []byte { return appendBlob(canon.AppendString(b, f.Path), f.Blob) }
@@ -138,7 +160,8 @@ func appendDigest(b []byte, d [32]byte) []byte { return append(b, d[:]...) }
 
 func appendInput(b []byte, in Input) []byte {
 	b = canon.AppendString(canon.AppendString(b, in.Job), in.State)
-	return canon.AppendUint(appendDigest(b, in.Digest), flags(in.Final, in.Known))
+	b = canon.AppendUint(appendDigest(b, in.Digest), flags(in.Final, in.Known))
+	return canon.AppendList(canon.AppendString(b, in.Name), in.Files, appendNamed)
 }
 
 func appendCandidate(b []byte, c Candidate) []byte {
@@ -182,5 +205,6 @@ func (r *Result) appendContent(b []byte) []byte {
 	b = appendBlob(appendBlob(b, r.Stdout), r.Stderr)
 	b = canon.AppendBool(canon.AppendBool(b, r.Truncated.Stdout), r.Truncated.Stderr)
 	b = canon.AppendList(b, r.Outputs, appendFile)
+	b = canon.AppendList(b, r.Named, appendNamed)
 	return canon.AppendList(b, r.Missing, canon.AppendString[string])
 }

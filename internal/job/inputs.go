@@ -10,7 +10,7 @@ import (
 // inputsKnown notes how the job's predecessors stand, in the order in which the spec names them, and acts on it (JOB-10).
 func (t *turn) inputsKnown(ev InputsKnown) {
 	inputs := t.job.Spec.ordered(ev.Inputs)
-	if t.Verdict != nil || slices.Equal(inputs, t.Inputs) {
+	if t.Verdict != nil || slices.EqualFunc(inputs, t.Inputs, Input.same) {
 		return
 	}
 	t.touch()
@@ -29,6 +29,11 @@ func (t *turn) inputsKnown(ev InputsKnown) {
 	if t.Verdict == nil {
 		t.goOn(ev.At, "its predecessors have moved on")
 	}
+}
+
+// same says that nothing has changed.
+func (in Input) same(o Input) bool {
+	return in.Job == o.Job && in.State == o.State && in.Digest == o.Digest && in.Final == o.Final && in.Known == o.Known && in.Name == o.Name
 }
 
 // ordered puts inputs into the order of After.

@@ -123,13 +123,15 @@ type Candidate struct {
 	At       vclock.Hybrid
 }
 
-// Input is what an owner knows of a predecessor.
+// Input is what an owner knows of a predecessor, or of named data.
 type Input struct {
-	Job    ID
+	Job    ID // for named data: the job that makes it, or made it; "" if it was put
 	State  State
-	Digest [32]byte // of its result, zero if it has none
+	Digest [32]byte // of its result, or of what Files says; zero if there is none
 	Final  bool
-	Known  bool // its record is here
+	Known  bool        // its record is here
+	Name   string      // of named data, as the spec has it
+	Files  []NamedFile // what the name stands for, or all that its prefix does, by name
 }
 
 // Rejection is a result that came too late.

@@ -27,6 +27,37 @@ type Spec struct {
 	Array     string       // names the jobs that are alike: those of one array
 	After     []Dependency // jobs that come first
 	Emergency string       // the type of emergency that the job belongs to, "" for none
+
+	Data       []DataInput   // named data that the program gets
+	Results    []NamedResult // outputs that become named data
+	Dirs       []string      // made in the job directory before the start
+	StdoutFile string        // where in the job directory a copy of standard output is put after the run, "" for nowhere
+	StderrFile string        // the same of standard error
+	Receiver   string        // the client that the results are meant for, by name; "": whoever submitted it
+}
+
+// DataInput is named data that a job needs before it runs, whoever puts it, or submits the job that makes it (JOB-10).
+type DataInput struct {
+	Name      string // a/b/c, or a/b/* for everything below a/b/
+	As        Use
+	Path      string // with AsFile: where in the job directory; what a/b/* stands for lies below it. With a slash at the end a directory is unpacked there
+	OnFailure OnFailure
+}
+
+// Use says what named data is to a program.
+type Use uint8
+
+// The uses of named data.
+const (
+	AsFile Use = iota
+	AsStdin
+	AsModule
+)
+
+// NamedResult makes an output named data: it is read through the job's winner as long as the job is kept, and is put under its name after that.
+type NamedResult struct {
+	Path string // in the job directory; a directory is zipped; out/* takes every file in out
+	Name string // a/b/c; of out/* it ends in /*
 }
 
 // Dependency makes a job wait for another.
@@ -74,6 +105,12 @@ type Limits struct {
 type Needs struct {
 	Labels map[string]string
 	Memory uint64 // bytes, filled from Limits when 0
+	Cores  uint32 // CPU cores of the machine
+	CPU    uint32 // CPU capacity that is free, 100 for each core
+	Free   uint64 // memory of the machine that is free, bytes
+	Disk   uint64 // disk space that is free, bytes
+	Engine string // that runs modules, "" for any
+	Mains  bool   // no machine that runs on its battery
 }
 
 // Result is how an attempt ended, with everything a client gets back.
@@ -88,9 +125,17 @@ type Result struct {
 	Stderr    Blob
 	Truncated Truncation
 	Outputs   []File
+	Named     []NamedFile // the named results
 	Missing   []string // outputs that were asked for and are not there, with the reason
 	Compile   time.Duration
 	Run       time.Duration
+}
+
+// NamedFile is a named result: the bytes that a name stands for.
+type NamedFile struct {
+	Name string
+	Blob Blob
+	Zip  bool // a directory, zipped
 }
 
 // Truncation says which streams were cut at their limit.

@@ -18,6 +18,9 @@ const (
 	Broker
 	Forget
 	Horizon
+	Data      // named data
+	Store     // a datastore
+	Emergency // an emergency that was declared
 )
 
 // Key names a record. A key that was forgotten is never written again.
