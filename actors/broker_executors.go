@@ -21,7 +21,7 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 		b.log.Warn("registration under an old lease ignored", "executor", from.Address, "lease", msg.GetLease(), "known", old.lease)
 		return
 	}
-	c := msg.GetCapabilities()
+	c, before := msg.GetCapabilities(), b.crew.jobsOf(from.Address)
 	m := b.crew.join(placement.Executor{
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
 	}, from, msg.GetLease(), msg.GetLife(), b.Now())
@@ -29,14 +29,15 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
 	b.noteExecutor(ctx, m, roster.Up, "")
-	b.reported(ctx, m, messages.AttemptsFromWire(msg.GetRunning()), msg.GetMacs())
+	b.reported(ctx, m, before, messages.AttemptsFromWire(msg.GetRunning()), msg.GetMacs())
 	b.schedule(ctx)
 }
 
-// reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone.
-func (b *Broker) reported(ctx actor.Context, m *member, running []job.Name, macs [][]byte) {
+// reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone. Concerned
+// are also those whose attempts it had before: a result that it sent counts as in its hands until it says what it has.
+func (b *Broker) reported(ctx actor.Context, m *member, before []job.ID, running []job.Name, macs [][]byte) {
 	concerned, said := map[job.ID]bool{}, map[job.Name]bool{}
-	for _, id := range m.jobs() {
+	for _, id := range slices.Concat(before, m.jobs()) {
 		concerned[id] = true
 	}
 	maps.DeleteFunc(m.live, func(n job.Name, _ bool) bool { return !m.has(n, b.Now()) })

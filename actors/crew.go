@@ -52,6 +52,14 @@ func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, no
 	return m
 }
 
+// jobsOf returns the jobs with an attempt under way or in hand at an executor under its lease of now.
+func (c *crew) jobsOf(id string) []job.ID {
+	if m, ok := c.members[id]; ok {
+		return m.jobs()
+	}
+	return nil
+}
+
 func (c *crew) leave(m *member) {
 	m.stopTimers()
 	delete(c.members, m.ID)

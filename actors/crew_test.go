@@ -49,6 +49,16 @@ var _ = Describe("What a broker's executors have in hand", Label("JOB-2"), func(
 		Expect(e.jobs()).To(ConsistOf(job.ID("j")), "until it has said what it runs")
 	})
 
+	It("concerns also the job whose result it has sent, until it has said what it still has", func() {
+		c.account(none, runs, life)
+		e.sent(name, time.Now())
+		Expect(e.used()).To(BeZero())
+		before := c.jobsOf("e")
+		e = c.join(placement.Executor{ID: "e"}, nil, 2, 1, time.Now())
+		Expect(e.jobs()).To(BeEmpty(), "under a new lease it has what it says")
+		Expect(before).To(ConsistOf(job.ID("j")), "else an owner that only passed the result on would count on it for ever")
+	})
+
 	It("is not what a life of the broker before this one deployed, unless the executor says so", func() {
 		c.account(none, runs, life+1)
 		Expect(e.has(name, time.Now())).To(BeFalse())
