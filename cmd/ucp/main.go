@@ -89,6 +89,7 @@ func (a *app) commands() []*cobra.Command {
 	node.AddCommand(newNodeListCommand(a))
 	return []*cobra.Command{
 		newRunCommand(a),
+		newSubmitCommand(a),
 		newJobCommand(a),
 		node,
 		newBrokerCommand(a),

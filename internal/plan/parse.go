@@ -37,7 +37,9 @@ func (p *problems) check(jobs []*one) {
 	}
 	for _, o := range jobs {
 		spec := o.Spec
-		spec.Module = job.Blob{Digest: sha256.Sum256(nil)} // which one is known later
+		if o.Module != nil {
+			spec.Module = job.Blob{Digest: sha256.Sum256(nil)} // which one is known later
+		}
 		if err := spec.Valid(); err != nil {
 			p.add(o.At, "%s: %s", o.Base, strings.ReplaceAll(err.Error(), ": "+job.ErrInvalid.Error(), ""))
 		}
