@@ -1,13 +1,17 @@
 package job
 
-// Blobs returns the bytes that a run of the job needs, those of its predecessors left out. They are the spec's own, to be read only.
+// Blobs returns the bytes that a run of the job needs, those of its predecessors and named data left out. They are the spec's own, to be read only.
 func (s *Spec) Blobs() []*Blob {
 	return append([]*Blob{&s.Module, &s.Stdin}, blobsOf(s.Files)...)
 }
 
 // Blobs returns the bytes that a program left behind. They are the result's own, to be read only.
 func (r *Result) Blobs() []*Blob {
-	return append([]*Blob{&r.Stdout, &r.Stderr}, blobsOf(r.Outputs)...)
+	all := append([]*Blob{&r.Stdout, &r.Stderr}, blobsOf(r.Outputs)...)
+	for i := range r.Named {
+		all = append(all, &r.Named[i].Blob)
+	}
+	return all
 }
 
 func blobsOf(files []File) []*Blob {
