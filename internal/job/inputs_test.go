@@ -190,6 +190,12 @@ var _ = Describe("A job that needs named data", Label("JOB-10", "DATA-2"), func(
 		Expect(again.Wanted(us)).To(Equal(1))
 	})
 
+	It("takes no attempt back that a crash forgot: nobody can tell what it was given", Label("JOB-2"), func() {
+		j, _ := after(with(FailJob), hears(town(1)))
+		_, effects := after(j, Finished{Attempt: attempt(1), Executor: "e1", Signed: true, Result: printing(1), At: at(4)})
+		Expect(effects).To(ConsistOf(HaveField("Why", UnknownAttempt)))
+	})
+
 	It("keeps no bytes of its files, only their names", func() {
 		heavy := town(1)
 		heavy.Files[0].Blob.Inline = []byte("png")
@@ -208,6 +214,7 @@ var _ = Describe("A job that needs named data", Label("JOB-10", "DATA-2"), func(
 	It("hands on what it saw to whoever owns it next", Label("JOB-13", "JOB-14", "JOB-6"), func() {
 		j, _ := after(with(FailJob), hears(town(1)), placedOn("e1"))
 		j, o := takenOver(j, "j2", "b2")
+		Expect(j.tenure(o).Inputs).To(Equal([]Input{town(1)}), "it need not hear of it first")
 		j, effects := as(o, j, hears(town(2)))
 		Expect(effects).To(BeEmpty())
 		Expect(j.tenure(o).Live()).To(HaveLen(1), "the attempt that it adopted goes on")
