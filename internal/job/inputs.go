@@ -1,12 +1,10 @@
 package job
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
@@ -60,7 +58,7 @@ func (s *Spec) ordered(in []Input) []Input {
 	room := MaxInputBytes
 	for i := range out {
 		if room -= out[i].weight(); room < 0 {
-			out[i].Files = nil // blocked and follow say so
+			out[i].State, out[i].Job, out[i].Files = StateFailed, "", nil // no job's failure
 		}
 	}
 	return out
@@ -96,17 +94,6 @@ func (in Input) weight() int {
 		n += len(f.Name) + 44
 	}
 	return n
-}
-
-// tooMany says that the list of files does not fit into the record.
-func (in Input) tooMany() bool { return in.Name != "" && in.State == StateAccepted && len(in.Files) == 0 }
-
-// Sum fills in the digest of named data: that of its files, zero if it has none.
-func (in *Input) Sum() {
-	in.Digest = [32]byte{}
-	if len(in.Files) > 0 {
-		in.Digest = sha256.Sum256(canon.AppendList(nil, in.light().Files, appendNamed))
-	}
 }
 
 // pinned keeps named data at what it was when it first was final, for this owner or, until then, for another one: whoever puts something under that
@@ -182,8 +169,6 @@ func (j Job) blocked(t *Tenure) string {
 			return "waits for " + strings.TrimSuffix(in.maker(name), ",")
 		case in.State != StateAccepted && rule != RunAnyway:
 			return fmt.Sprintf("waits for %s to be final: it is %s", in.maker(name), in.State)
-		case in.tooMany():
-			return "waits for " + name + " to be final: " + tooManyFiles
 		}
 	}
 	return ""
@@ -206,25 +191,22 @@ func (in Input) maker(name string) string {
 	return fmt.Sprintf("%s, which makes %s,", in.Job, name)
 }
 
-const tooManyFiles = "it has more files than a job can be given; put them into fewer, or into a directory, which is one"
+// Named data that no job makes fails only by having too many files.
+const tooManyFiles = "it stands for more files than a job can be given: put them into a directory, which is one"
 
 // follow ends a job one of whose inputs will not come, as its spec says. An authority waits until that is final.
 func (t *turn) follow(at vclock.Hybrid) {
 	for i, in := range t.Inputs {
 		name, rule := t.job.Spec.input(i)
-		if !in.Known || !in.State.Terminal() || (!in.Final && t.isAuthority()) {
+		if !in.Known || !in.State.Terminal() || in.State == StateAccepted || rule == RunAnyway || (!in.Final && t.isAuthority()) {
 			continue
 		}
 		v := Verdict{Kind: FailedVerdict, Inputs: digests(t.Inputs), At: at}
 		switch {
-		case in.tooMany():
-			v.Reason = fmt.Sprintf("its %s cannot be given to it: %s", name, tooManyFiles)
-		case in.State == StateAccepted || rule == RunAnyway:
-			continue
 		case in.Name == "":
 			v.Reason = fmt.Sprintf("its predecessor %s is %s", name, in.State)
 		case in.Job == "":
-			v.Reason = fmt.Sprintf("its %s is %s", name, in.State)
+			v.Reason = fmt.Sprintf("its %s cannot be given to it: %s", name, tooManyFiles)
 		default:
 			v.Reason = fmt.Sprintf("its %s will not come: %s, which makes it, is %s", name, in.Job, in.State)
 		}
