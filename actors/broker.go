@@ -121,7 +121,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			queued:    map[job.ID]*timers{},
 			owners:    newOwners(),
 			holders:   newHolders(),
-			inputs:    inputs{},
+			inputs:    newInputs(),
 			arrays:    arrays{},
 			retention: newRetention(n.Now()),
 			peers:     map[string]*peerBroker{},

@@ -237,7 +237,7 @@ func (b *Broker) abandon(ctx actor.Context) {
 	b.disk.waiting = nil
 	b.active, b.watched, b.queued = map[job.ID]*activeJob{}, map[string]job.ID{}, map[job.ID]*timers{}
 	heard := b.owners.heard
-	b.owners, b.holders, b.inputs = newOwners(), newHolders(), inputs{}
+	b.owners, b.holders, b.inputs = newOwners(), newHolders(), newInputs()
 	b.owners.heard = heard
 	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped}
 	b.queue = placement.NewQueue()

@@ -189,6 +189,6 @@ func (b *Broker) dropped(key ledger.Key) {
 	b.owners.drop(id)
 	b.queue.Remove(key.ID)
 	b.disarmQueued(id)
-	delete(b.inputs, id)
+	b.inputs.drop(id)
 	delete(b.holders.final, id)
 }

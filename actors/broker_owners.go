@@ -373,6 +373,7 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	j := rec.State.(jobState).Job
 	v, by := j.Decided()
 	b.owners.lead(j, v != nil)
+	b.inputs.note(j)
 	b.horizon.ended.note(j, rec.Key)
 	if v != nil {
 		if by.Journal == b.journal && !j.Ended {
@@ -389,7 +390,6 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 		t, _ := j.Tenure(mine)
 		b.orphaned(t)
 		b.armQueued(ctx, j.ID, j.Spec)
-		b.inputs.add(j)
 	}
 }
 

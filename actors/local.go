@@ -87,8 +87,9 @@ type unreserve struct{ id job.ID }
 
 // told carries an event to a job's supervisor, and the job as the broker knows it.
 type told struct {
-	event job.Event
-	job   job.Job
+	event  job.Event
+	job    job.Job
+	inline map[[32]byte][]byte // with Deployable: bytes of its named data that travel with the deployment
 }
 
 // expired says that a timer of a job ran out while it was queued, or active.
