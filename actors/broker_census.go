@@ -237,10 +237,11 @@ func (b *Broker) abandon(ctx actor.Context) {
 	b.disk.waiting = nil
 	b.active, b.watched, b.queued = map[job.ID]*activeJob{}, map[string]job.ID{}, map[job.ID]*timers{}
 	heard := b.owners.heard
-	b.owners, b.holders, b.inputs = newOwners(), newHolders(), newInputs()
+	b.owners, b.holders, b.inputs = newOwners(), newHolders(), inputs{}
 	b.owners.heard = heard
-	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped}
+	b.catalog = newCatalog()
+	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped, droppedData: b.horizon.droppedData}
 	b.queue = placement.NewQueue()
-	b.retention = newRetention(b.Now())
+	b.retention, b.removals = newRetention(b.Now()), newRetention(b.Now())
 	b.crew.clear()
 }

@@ -3,87 +3,47 @@ package actors
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/urbancompute/ucp/internal/data"
 	"github.com/urbancompute/ucp/internal/job"
 )
 
-// inputs knows which unfinished jobs wait for which others, or for what named data, and which jobs make that (JOB-10).
-type inputs struct {
-	after  map[job.ID]idSet // who waits for a job
-	data   nameIndex        // who waits for named data
-	makers nameIndex        // of named data
-}
+// inputs knows which unfinished jobs wait for which others (JOB-10). Those that wait for named data the catalog knows.
+type inputs map[job.ID]map[job.ID]struct{}
 
-func newInputs() inputs {
-	return inputs{after: map[job.ID]idSet{}, data: newNameIndex(), makers: newNameIndex()}
-}
-
-// note follows a job: what it makes, and, while it is not over, what it waits for.
+// note follows a job: while it is not over, it waits for those that it comes after.
 func (in inputs) note(j job.Job) {
-	if len(j.Spec.Results) > 0 {
-		in.makers.set(j.ID, data.Keys(j))
-	}
-	if len(j.Spec.After)+len(j.Spec.Data) == 0 {
+	if len(j.Spec.After) == 0 {
 		return
 	}
 	if v, _ := j.Decided(); v != nil {
-		in.done(j)
+		in.remove(j)
 		return
 	}
 	for _, d := range j.Spec.After {
-		if in.after[d.Job] == nil {
-			in.after[d.Job] = idSet{}
+		if in[d.Job] == nil {
+			in[d.Job] = map[job.ID]struct{}{}
 		}
-		in.after[d.Job][j.ID] = struct{}{}
+		in[d.Job][j.ID] = struct{}{}
 	}
-	names := make([]string, 0, len(j.Spec.Data))
-	for _, d := range j.Spec.Data {
-		names = append(names, d.Name)
-	}
-	in.data.set(j.ID, names)
 }
 
-// done forgets what a job that is over waited for.
-func (in inputs) done(j job.Job) {
-	in.data.remove(j.ID)
+// remove forgets a job that is over.
+func (in inputs) remove(j job.Job) {
 	for _, d := range j.Spec.After {
-		if delete(in.after[d.Job], j.ID); len(in.after[d.Job]) == 0 {
-			delete(in.after, d.Job)
+		if delete(in[d.Job], j.ID); len(in[d.Job]) == 0 {
+			delete(in, d.Job)
 		}
 	}
 }
 
-// drop forgets a job.
-func (in inputs) drop(id job.ID) {
-	delete(in.after, id)
-	in.data.remove(id)
-	in.makers.remove(id)
-}
-
-// inputChanged tells the jobs that wait for one, or for what it makes, that it moved.
+// inputChanged tells the jobs that wait for one that it moved.
 func (b *Broker) inputChanged(ctx actor.Context, id job.ID) {
-	dependents := maps.Clone(b.inputs.after[id])
-	for _, name := range b.inputs.makers.names[id] {
-		for _, w := range b.inputs.data.overlapping(name) {
-			if dependents == nil {
-				dependents = idSet{}
-			}
-			dependents[w] = struct{}{}
-		}
-	}
-	for _, w := range slices.Sorted(maps.Keys(dependents)) {
-		b.inputsKnown(ctx, w)
-	}
-}
-
-// dataChanged tells the jobs that wait for named data that something was put under that name, or removed.
-func (b *Broker) dataChanged(ctx actor.Context, name string) {
-	for _, id := range b.inputs.data.overlapping(name) {
-		b.inputsKnown(ctx, id)
+	for _, dependent := range slices.Sorted(maps.Keys(b.inputs[id])) {
+		b.inputsKnown(ctx, dependent)
 	}
 }
 
@@ -133,7 +93,7 @@ func (b *Broker) inputsKnown(ctx actor.Context, id job.ID) {
 // cycle spells out why a job would wait for itself, "" if it would not. Only a job that others wait for already can: who comes later knows what it
 // waits for.
 func (b *Broker) cycle(j job.Job) string {
-	needs := b.needs(j, j)
+	needs := b.waitsFor(j, j)
 	if len(needs) == 0 || !b.awaited(j) && !slices.ContainsFunc(needs, func(n job.Need) bool { return n.Job == j.ID }) {
 		return ""
 	}
@@ -145,7 +105,7 @@ func (b *Broker) cycle(j job.Job) string {
 		if v, _ := k.Decided(); !ok || v != nil {
 			return nil
 		}
-		return b.needs(k, j)
+		return b.waitsFor(k, j)
 	})
 	if cycle == nil {
 		return ""
@@ -155,12 +115,12 @@ func (b *Broker) cycle(j job.Job) string {
 
 // awaited says whether any job waits for one that is to be taken.
 func (b *Broker) awaited(j job.Job) bool {
-	return len(b.inputs.after[j.ID]) > 0 ||
-		slices.ContainsFunc(j.Spec.Results, func(r job.NamedResult) bool { return len(b.inputs.data.overlapping(r.Name)) > 0 })
+	return len(b.inputs[j.ID]) > 0 ||
+		slices.ContainsFunc(j.Spec.Results, func(r job.NamedResult) bool { return len(b.catalog.consumers(r.Name)) > 0 })
 }
 
-// needs tells what k still waits for, with j, which is to be taken, counted as taken.
-func (b *Broker) needs(k, j job.Job) []job.Need {
+// waitsFor tells what k still waits for, with j, which is to be taken, counted as taken.
+func (b *Broker) waitsFor(k, j job.Job) []job.Need {
 	var needs []job.Need
 	for _, d := range k.Spec.After {
 		if p, ok := b.job(d.Job); d.Job == j.ID || (ok && !p.State().Terminal()) {
@@ -174,12 +134,34 @@ func (b *Broker) needs(k, j job.Job) []job.Need {
 		switch in := b.named(k, d); {
 		case !in.Known && makes(d.Name):
 			needs = append(needs, job.Need{Job: j.ID, Data: d.Name})
-		case in.Known && !in.State.Terminal() && in.Job != "":
-			needs = append(needs, job.Need{Job: in.Job, Data: d.Name})
+		case in.Known && !in.State.Terminal():
+			for _, id := range b.makersFor(k, d.Name, in.Job) {
+				needs = append(needs, job.Need{Job: id, Data: d.Name})
+			}
 		}
 	}
 	return needs
 }
+
+// makersFor returns the jobs that k waits for because of one name: last, and for a pattern all others that were submitted before k.
+func (b *Broker) makersFor(k job.Job, name string, last job.ID) []job.ID {
+	makers := []job.ID{last}
+	dir, many := strings.CutSuffix(name, "*")
+	if !many {
+		return makers
+	}
+	for e := range b.catalog.below(dir, "") {
+		for _, id := range e.makers {
+			if m, ok := b.job(id); ok && id != k.ID && id != last && !m.State().Terminal() && m.Created.Compare(k.Created) < 0 && len(makers) < maxMakers {
+				makers = append(makers, id)
+			}
+		}
+	}
+	return makers
+}
+
+// maxMakers bounds how many ways are followed from one job when a cycle is looked for.
+const maxMakers = 256
 
 // maxDeployBytes bounds a deployment's description with the bytes that travel inside it, so that it fits into a frame.
 const maxDeployBytes = 192 << 10

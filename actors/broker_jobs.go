@@ -140,15 +140,15 @@ func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 	if owned(j, b.journal) {
 		b.acknowledge(ctx, s.id, ctx.Sender())
 	} else {
-		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(s.id)
+		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(jobKey(s.id))
 		b.hold(func() { ack.send(ctx, copies) })
 	}
 	b.moved(ctx, j)
 }
 
-// copies is on how many disks a job of others is that is on this one's: also on that of who last wrote it, unless that is given up.
-func (b *Broker) copies(id job.ID) uint32 {
-	rec, _ := b.replica.Get(jobKey(id))
+// copies is on how many disks a record of others is that is on this one's: also on that of who last wrote it, unless that is given up.
+func (b *Broker) copies(key ledger.Key) uint32 {
+	rec, _ := b.replica.Get(key)
 	switch {
 	case !b.durable():
 		return 0
@@ -176,15 +176,19 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	v, _ := j.Decided()
 	b.owners.lead(j, v != nil)
 	b.account(old, j)
-	b.horizon.ended.note(j, jobKey(j.ID))
+	b.horizon.ended.note(j.Ended, jobKey(j.ID))
 	b.inputs.note(j)
+	stands := standingOf(old) != standingOf(j)
+	if stands || len(j.Spec.Data) > 0 {
+		b.makerMoved(ctx, j)
+	}
 	b.noteArray(old, j)
 	if v != nil {
 		b.queue.Remove(string(j.ID))
 		b.disarmQueued(j.ID)
 	}
 	b.movedFrom(ctx, old, j)
-	if standingOf(old) != standingOf(j) {
+	if stands {
 		b.inputChanged(ctx, j.ID)
 	}
 }

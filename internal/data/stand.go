@@ -128,3 +128,15 @@ func (k Known) Outlived(j job.Job) []string {
 func (k Known) Spent(r Record) bool {
 	return !slices.ContainsFunc(k.Makers, func(m Maker) bool { return m.At.Compare(r.At) < 0 })
 }
+
+// MadeBy returns what of the standing is read through the record of a job.
+func (s Standing) MadeBy(id job.ID) (Value, bool) {
+	if s.Value != nil && s.Value.made && s.Value.Job == id {
+		return *s.Value, true
+	}
+	i := slices.IndexFunc(s.Siblings, func(v Value) bool { return v.made && v.Job == id })
+	if i < 0 {
+		return Value{}, false
+	}
+	return s.Siblings[i], true
+}
