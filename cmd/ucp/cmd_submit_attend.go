@@ -39,8 +39,23 @@ type news struct {
 
 // attend waits for all jobs, shows how they go on, and brings their results. The error is what the process ends with.
 func (a *app) attend(ctx context.Context, c *connection, jobs []attended, results string) error {
-	w := &waiting{client: c.Client, jobs: jobs, results: results, news: make(chan news), places: make(chan struct{}, bringing)}
+	w := &waiting{
+		client: c.Client, jobs: jobs, results: results, nodes: nodeNames(ctx, c.Client), news: make(chan news), places: make(chan struct{}, bringing),
+	}
 	return gaveUp(ctx, c, a.showWaiting(ctx, w))
+}
+
+// nodeNames returns what nodes are called; what a broker tells of a job has only their ids.
+func nodeNames(ctx context.Context, c *client.Client) map[string]string {
+	names := map[string]string{}
+	nodes, err := c.Nodes(ctx)
+	if err != nil {
+		return names // ids will do
+	}
+	for _, n := range nodes {
+		names[n.ID] = n.Name
+	}
+	return names
 }
 
 // waiting follows jobs to their ends.
@@ -48,6 +63,7 @@ type waiting struct {
 	client  *client.Client
 	jobs    []attended
 	results string // directory, "" for none
+	nodes   map[string]string
 	news    chan news
 	places  chan struct{} // for those that bring results
 	running sync.WaitGroup
@@ -140,6 +156,8 @@ func lineOf(n news) string {
 	case !n.change.Job.State().Terminal():
 		if on := j.executor(); on != "" && j.State == string(job.StateRunning) {
 			line += " on " + on
+		} else if strings.HasPrefix(j.Waiting, j.State) {
+			line = j.Waiting
 		} else if j.Waiting != "" {
 			line += ": " + j.Waiting
 		}

@@ -21,13 +21,15 @@ type board struct {
 	jobs    []attended
 	news    []news
 	results string
-	drawn   int // lines on the terminal
+	nodes   map[string]string // what they are called
+	called  *strings.Replacer // of ids of jobs by their names
+	drawn   int               // lines on the terminal
 	dirty   bool
 }
 
 // showWaiting shows how jobs go on, until all are over or ctx is.
 func (a *app) showWaiting(ctx context.Context, w *waiting) error {
-	b := &board{app: a, jobs: w.jobs, news: make([]news, len(w.jobs)), results: w.results}
+	b := &board{app: a, jobs: w.jobs, news: make([]news, len(w.jobs)), results: w.results, nodes: w.nodes, called: calledBy(w.jobs)}
 	watched, stop := context.WithCancel(ctx)
 	defer stop()
 	w.start(watched)
@@ -61,10 +63,22 @@ func (a *app) showWaiting(ctx context.Context, w *waiting) error {
 	return b.conclude(ctx)
 }
 
+// calledBy says names instead of ids, where one job waits for another.
+func calledBy(jobs []attended) *strings.Replacer {
+	var pairs []string
+	for _, j := range jobs {
+		pairs = append(pairs, j.ID(), j.name)
+	}
+	return strings.NewReplacer(pairs...)
+}
+
 // note keeps news, and prints them if that is how they are shown.
 func (b *board) note(n news, live bool) {
 	before := b.news[n.which]
-	n.line = lineOf(n)
+	if n.change.Names == nil {
+		n.change.Names = b.nodes
+	}
+	n.line = b.called.Replace(lineOf(n))
 	b.news[n.which], b.dirty = n, true
 	switch {
 	case live:
