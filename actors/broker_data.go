@@ -25,45 +25,42 @@ func (b *Broker) putData(ctx actor.Context, q *putData) {
 	if b.stale(ctx, q.seen, q.put.ID) {
 		return
 	}
+	if b.disk.full { // that says nothing of the ledger, and so waits for no disk
+		ctx.Send(ctx.Sender(), diskFull(job.ID(q.put.ID)))
+		return
+	}
 	if was, ok := b.dataRecord(q.put.ID); ok {
 		b.putAgain(ctx, was, q.put)
 		return
 	}
-	known := b.knownOf(q.put.Name)
-	if refused := b.refuseData(q.put, known); refused != nil {
+	ids, hidden := b.knownOf(q.put.Name).Replaced()
+	if refused := b.refuseData(q.put, hidden); refused != nil {
 		b.reply(ctx, refused)
 		return
 	}
 	r := q.put
 	r.Broker, r.At = b.ID, b.hybrid()
-	ids, hidden := known.Replaced()
 	b.writeData(ctx, r, ids)
 	b.acknowledgeData(ctx, r, hidden)
 }
 
 func (b *Broker) putAgain(ctx actor.Context, was, put data.Record) {
-	switch {
-	case b.disk.full:
-		ctx.Send(ctx.Sender(), diskFull(job.ID(put.ID)))
-	case !was.Same(put):
+	if !was.Same(put) {
 		b.reply(ctx, &messages.Refused{Code: messages.Refused_CONFLICT, Job: put.ID, Reason: fmt.Sprintf("%s is the id of something else that was put; use a new id", put.ID)})
-	default:
-		b.acknowledgeData(ctx, was, len(was.Replaces))
+		return
 	}
+	b.acknowledgeData(ctx, was, len(was.Replaces))
 }
 
 // refuseData says why a put cannot be taken. One that is older than what was forgotten may be one that others have replaced since.
-func (b *Broker) refuseData(put data.Record, known data.Known) *messages.Refused {
-	upto := b.dataForgottenUpTo()
-	switch id := job.ID(put.ID); {
-	case b.disk.full:
-		return diskFull(id)
-	case id.Time() <= upto:
+func (b *Broker) refuseData(put data.Record, hidden int) *messages.Refused {
+	switch upto := b.dataForgottenUpTo(); {
+	case job.ID(put.ID).Time() <= upto:
 		return &messages.Refused{
 			Code: messages.Refused_RENAMED, Job: put.ID, Broker: b.name(), AfterMs: uint64(max(0, upto)),
 			Reason: "puts of that time are forgotten here, and this may have been one: put it under a new id",
 		}
-	case put.Deleted && len(known.Puts) == 0 && known.Stand().Value == nil:
+	case put.Deleted && hidden == 0:
 		return noData(put.Name, data.Standing{})
 	}
 	return nil

@@ -139,6 +139,21 @@ func (b *bench) result(p program, task workbench.Task) *job.Result {
 		r = &job.Result{Kind: job.TimedOut, Message: fmt.Sprintf("ran longer than its timeout of %s", limit), Run: limit}
 	}
 	r.Stdout = job.Blob{Digest: sha256.Sum256([]byte(out)), Size: uint64(len(out)), Inline: []byte(out)}
+	if r.Success() {
+		r.Named = leaves(task.Spec, r.Stdout)
+	}
 	r.Seal()
 	return r
+}
+
+// leaves makes the named results that a program was asked for; of a pattern there are two.
+func leaves(spec *job.Spec, b job.Blob) (named []job.NamedFile) {
+	for _, asked := range spec.Results {
+		if below, many := strings.CutSuffix(asked.Name, "*"); many {
+			named = append(named, job.NamedFile{Name: below + "1", Blob: b}, job.NamedFile{Name: below + "2", Blob: b})
+			continue
+		}
+		named = append(named, job.NamedFile{Name: asked.Name, Blob: b})
+	}
+	return named
 }
