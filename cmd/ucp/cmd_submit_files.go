@@ -83,10 +83,13 @@ func findFile(base, name string) (*localFile, error) {
 		return f, readable(f.path)
 	}
 	return f, fs.WalkDir(os.DirFS(f.path), ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
+		if err != nil || entry.IsDir() {
 			return err
 		}
 		info, err := entry.Info()
+		if err == nil && !info.Mode().IsRegular() {
+			err = fmt.Errorf("%s in it is neither a file nor a directory", name)
+		}
 		if err == nil {
 			f.files, f.size = append(f.files, name), f.size+info.Size()
 		}
@@ -108,7 +111,7 @@ type known struct {
 	blobs map[string]client.Blob
 }
 
-// blob returns a plan's file.
+// blob returns a plan's file, zero for a directory.
 func (k known) blob(l *plan.Local) client.Blob { return k.blobs[k.files[l.Path].path] }
 
 // place returns a file, or all files of a directory, for the job's directory.
@@ -148,11 +151,8 @@ func (a *app) upload(ctx context.Context, c *client.Client, p plan.Plan, files l
 			}
 			k.blobs[path] = b
 		}
-		if err := publish(ctx, c, l.Name, f, k.blobs[f.path]); err != nil {
-			return k, err
-		}
 	}
-	return k, nil
+	return k, publishAll(ctx, c, p, k)
 }
 
 // putFile sends a file unless the network has it, and tells how far it is.

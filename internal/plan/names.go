@@ -194,7 +194,11 @@ func (n *names) useNamed(i int, u use) {
 
 func (n *names) input(o *one, u use) {
 	n.count(o)
-	o.Spec.Data = append(o.Spec.Data, job.DataInput{Name: u.name, As: u.as, Path: u.path, OnFailure: o.OnFailure})
+	rule := o.OnFailure
+	if u.as == job.AsModule && rule == job.RunAnyway {
+		rule = job.FailJob // nothing runs without its module
+	}
+	o.Spec.Data = append(o.Spec.Data, job.DataInput{Name: u.name, As: u.as, Path: u.path, OnFailure: rule})
 }
 
 // outOfRange refuses a name that an array of the plan makes for smaller indexes only: nobody else will make it.
