@@ -91,6 +91,7 @@ func (a *app) commands() []*cobra.Command {
 		newRunCommand(a),
 		newSubmitCommand(a),
 		newJobCommand(a),
+		newDataCommand(a),
 		node,
 		newBrokerCommand(a),
 		newStatusCommand(a),
