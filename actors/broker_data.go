@@ -198,14 +198,9 @@ func (b *Broker) dataStirred(ctx actor.Context) {
 	b.schedule(ctx)
 }
 
-// named says how the named data stands that a job needs, as far as is known here.
+// named says how the named data stands that a job needs, as far as is known here. A job that has seen it final does not hear it again: package job
+// sees to that.
 func (b *Broker) named(consumer job.Job, d job.DataInput) job.Input {
-	if mine, ok := consumer.Mine(b.journal); ok {
-		t, _ := consumer.Tenure(mine)
-		if in, pinned := data.Pinned(t, d.Name); pinned {
-			return in
-		}
-	}
 	below, ok := strings.CutSuffix(d.Name, "*")
 	if !ok {
 		return data.Need(consumer, d.Name, []data.Known{b.knownOf(d.Name)})

@@ -166,12 +166,12 @@ const maxMakers = 256
 // maxDeployBytes bounds a deployment's description with the bytes that travel inside it, so that it fits into a frame.
 const maxDeployBytes = 192 << 10
 
-// inlines returns those of the bytes that a job's named data stands for which its executor can only have from here: they are few, and no store has
-// them. What finds no room the node is asked to store.
+// inlines returns the bytes that a job's named data stands for which travel with records: its executor can have them only from here. What finds no room
+// the node is asked to store.
 func (b *Broker) inlines(j job.Job) map[[32]byte][]byte {
 	var inline map[[32]byte][]byte
 	var stored []*job.Blob
-	room := maxDeployBytes - len(j.Spec.Append(nil)) - job.MaxInputBytes
+	room := maxDeployBytes - len(j.Spec.Append(nil)) - job.MaxInputBytes - job.MaxInputInline
 	for _, d := range j.Spec.Data {
 		in := b.named(j, d)
 		for i := range in.Files {

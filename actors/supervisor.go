@@ -133,7 +133,9 @@ func (s *supervisor) inputs() []byte {
 	for i := range inputs {
 		files := slices.Clone(inputs[i].Files)
 		for k := range files {
-			files[k].Blob.Inline = s.inline[files[k].Blob.Digest]
+			if x := &files[k].Blob; len(x.Inline) == 0 {
+				x.Inline = s.inline[x.Digest]
+			}
 		}
 		inputs[i].Files = files
 	}

@@ -238,20 +238,6 @@ var _ = Describe("Named data that a job needs", Label("DATA-2", "JOB-10"), func(
 		Expect(data.Need(consumer, "a/*", below(names[1:]...))).To(HaveField("State", job.StateAccepted))
 		Expect(data.Need(consumer, "a/*", below(names...))).To(Equal(job.Input{Name: "a/*", Known: true, State: job.StateFailed, Final: true}))
 	})
-
-	It("stays what the first attempt had, whatever is put after that", func() {
-		was := job.Input{Name: "a/x", Known: true, State: job.StateAccepted, Final: true, Digest: [32]byte{'p'}}
-		tenure := job.Tenure{Inputs: []job.Input{was}}
-		_, pinned := data.Pinned(tenure, "a/x")
-		Expect(pinned).To(BeFalse())
-		tenure.Attempts = []job.Attempt{{State: job.Running}}
-		in, pinned := data.Pinned(tenure, "a/x")
-		Expect(pinned).To(BeTrue())
-		Expect(in).To(Equal(was))
-		tenure.Inputs[0].Final = false
-		_, pinned = data.Pinned(tenure, "a/x")
-		Expect(pinned).To(BeFalse())
-	})
 })
 
 var _ = Describe("Patterns", Label("DATA-2"), func() {

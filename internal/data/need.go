@@ -37,16 +37,6 @@ func Need(consumer job.Job, name string, known []Known) job.Input {
 	return job.Input{Name: name}
 }
 
-// Pinned returns the input as a job's owner has it, if an attempt was deployed with it and it is final: what is put after that is for
-// others. Attempts that are to agree must have the same inputs.
-func Pinned(t job.Tenure, name string) (job.Input, bool) {
-	i := slices.IndexFunc(t.Inputs, func(in job.Input) bool { return in.Name == name })
-	if i < 0 || len(t.Attempts) == 0 || !t.Inputs[i].Final || t.Inputs[i].State != job.StateAccepted {
-		return job.Input{}, false
-	}
-	return t.Inputs[i], true
-}
-
 // need is what was seen so far of what a job needs.
 type need struct {
 	consumer      Maker

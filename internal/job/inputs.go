@@ -11,6 +11,10 @@ import (
 // MaxInputBytes bounds what the lists of files in one job's inputs take in its record: with a spec and a result it still travels in one frame.
 const MaxInputBytes = 64 << 10
 
+// MaxInputInline bounds the bytes that travel with the names of one job's inputs in its record: what a name stood for may be gone by the time of the next
+// attempt, and few bytes are in no store.
+const MaxInputInline = 16 << 10
+
 // awaits is how many inputs a job has: its predecessors, then its named data.
 func (s *Spec) awaits() int { return len(s.After) + len(s.Data) }
 
@@ -52,11 +56,12 @@ func (s *Spec) ordered(in []Input) []Input {
 	for i := range out {
 		same := func(x Input) bool { return x.Name == out[i].Name && (x.Name != "" || x.Job == out[i].Job) }
 		if k := slices.IndexFunc(in, same); k >= 0 {
-			out[i] = in[k].light()
+			out[i] = in[k]
 		}
 	}
-	room := MaxInputBytes
+	room, inline := MaxInputBytes, MaxInputInline
 	for i := range out {
+		out[i], inline = out[i].light(inline)
 		if room -= out[i].weight(); room < 0 {
 			out[i].State, out[i].Job, out[i].Files = StateFailed, "", nil // no job's failure
 		}
@@ -76,15 +81,20 @@ func (s *Spec) unknown() []Input {
 	return out
 }
 
-// light returns in without the bytes of its files, only their names: a record keeps those with the job that made them.
-func (in Input) light() Input {
-	if slices.ContainsFunc(in.Files, func(f NamedFile) bool { return len(f.Blob.Inline) > 0 }) {
-		in.Files = slices.Clone(in.Files)
-		for i := range in.Files {
-			in.Files[i].Blob.Inline = nil
+// light returns in with no more bytes of its files than there is room for, only their names, and the room that is left.
+func (in Input) light(room int) (Input, int) {
+	if !slices.ContainsFunc(in.Files, func(f NamedFile) bool { return len(f.Blob.Inline) > 0 }) {
+		return in, room
+	}
+	in.Files = slices.Clone(in.Files)
+	for i := range in.Files {
+		if b := &in.Files[i].Blob; len(b.Inline) > room {
+			b.Inline = nil
+		} else {
+			room -= len(b.Inline)
 		}
 	}
-	return in
+	return in, room
 }
 
 // weight is about what an input's files take in a record.

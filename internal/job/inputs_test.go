@@ -204,13 +204,18 @@ var _ = Describe("A job that needs named data", Label("JOB-10", "DATA-2"), func(
 		Expect(effects).To(ConsistOf(HaveField("Why", UnknownAttempt)))
 	})
 
-	It("keeps no bytes of its files, only their names", func() {
+	DescribeTable("keeps the bytes of its files while they are few, else only their names", func(bytes, kept int) {
 		heavy := town(1)
-		heavy.Files[0].Blob.Inline = []byte("png")
+		heavy.Files[0].Blob.Inline = make([]byte, bytes)
 		j, _ := after(with(FailJob), hears(heavy))
-		Expect(j.Current().Inputs[0]).To(Equal(town(1)))
-		Expect(heavy.Files[0].Blob.Inline).NotTo(BeEmpty())
-	})
+		Expect(j.Current().Inputs[0].Files[0].Blob.Inline).To(HaveLen(kept))
+		Expect(j.Current().Inputs[0].Files[0].Blob.Digest).To(Equal(heavy.Files[0].Blob.Digest))
+		Expect(heavy.Files[0].Blob.Inline).To(HaveLen(bytes))
+	},
+		Entry("few", 100, 100),
+		Entry("as many as may be", MaxInputInline, MaxInputInline),
+		Entry("more", MaxInputInline+1, 0),
+	)
 
 	It("fails when a name stands for more files than a record can list", func() {
 		many := Input{Name: "words/*", Known: true, Final: true, State: StateAccepted, Digest: [32]byte{1}, Files: make([]NamedFile, 2000)}
