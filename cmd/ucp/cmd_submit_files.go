@@ -26,6 +26,15 @@ type localFile struct {
 // localFiles are those of a plan, by the path that is written there.
 type localFiles map[string]*localFile
 
+// size returns how many bytes all of them have.
+func (l localFiles) size() int64 {
+	var n int64
+	for _, f := range l {
+		n += f.size
+	}
+	return n
+}
+
 // findFiles looks for all files that a plan names, and says which of them cannot be used.
 func findFiles(name string, p plan.Plan) (localFiles, []plan.Problem) {
 	found := localFiles{}
@@ -130,7 +139,7 @@ func (k known) place(guest string, l *plan.Local) []client.File {
 // upload makes all files of a plan known to the network, and puts them under their names.
 func (a *app) upload(ctx context.Context, c *client.Client, p plan.Plan, files localFiles) (known, error) {
 	k := known{files, map[string]client.Blob{}}
-	show := a.showUpload(files)
+	show := a.progressOf("uploading", files.size())
 	defer show.end()
 	for _, l := range p.Data {
 		f := files[l.Path]
@@ -155,27 +164,43 @@ func (a *app) upload(ctx context.Context, c *client.Client, p plan.Plan, files l
 	return k, publishAll(ctx, c, p, k)
 }
 
-// putFile sends a file unless the network has it, and tells how far it is.
-func putFile(ctx context.Context, c *client.Client, path string, show *uploadShow) (b client.Blob, err error) {
+// putFile sends a file unless the network has it, and shows how far it is.
+func putFile(ctx context.Context, c *client.Client, path string, show *progress) (b client.Blob, err error) {
 	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
 		return b, reason(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err = c.Put(ctx, &shownFile{f, show})
-	show.fileDone()
+	info, err := f.Stat()
+	if err != nil {
+		return b, err
+	}
+	r := &sentFile{ReadSeeker: f, show: show, left: info.Size()}
+	b, err = c.Put(ctx, r)
+	show.move(r.left) // what the network has already
 	return b, err
 }
 
-// shownFile tells how much of a file was read.
-type shownFile struct {
+// sentFile moves a bar by what is sent of a file. It is read once before that, to be named by its hash.
+type sentFile struct {
 	io.ReadSeeker
-	show *uploadShow
+	show    *progress
+	sending bool
+	left    int64
+}
+
+// Seek implements io.Seeker.
+func (f *sentFile) Seek(offset int64, whence int) (int64, error) {
+	f.sending = whence == io.SeekStart
+	return f.ReadSeeker.Seek(offset, whence)
 }
 
 // Read implements io.Reader.
-func (r *shownFile) Read(p []byte) (int, error) {
-	n, err := r.ReadSeeker.Read(p)
-	r.show.bytes(int64(n))
+func (f *sentFile) Read(p []byte) (int, error) {
+	n, err := f.ReadSeeker.Read(p)
+	if moved := min(int64(n), f.left); f.sending {
+		f.show.move(moved)
+		f.left -= moved
+	}
 	return n, err
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"sync"
 
 	"github.com/urbancompute/ucp/client"
-	"github.com/urbancompute/ucp/internal/archive"
 	"github.com/urbancompute/ucp/internal/plan"
 )
 
@@ -38,7 +37,7 @@ func publishAll(ctx context.Context, c *client.Client, p plan.Plan, k known) err
 func publish(ctx context.Context, c *client.Client, name string, f *localFile, b client.Blob) error {
 	if f.dir {
 		var err error
-		if b, err = zipped(ctx, c, f.path); err != nil {
+		if b, err = putZipped(ctx, c, f.path); err != nil {
 			return fmt.Errorf("%s: %w", f.path, err)
 		}
 	}
@@ -52,18 +51,12 @@ func publish(ctx context.Context, c *client.Client, name string, f *localFile, b
 	return err
 }
 
-// zipped makes a directory known to the network as one blob.
-func zipped(ctx context.Context, c *client.Client, dir string) (b client.Blob, err error) {
-	f, err := os.CreateTemp("", "ucp-zip-*")
+// putZipped makes a directory known to the network as one blob.
+func putZipped(ctx context.Context, c *client.Client, dir string) (b client.Blob, err error) {
+	f, done, err := spooled(func(w io.Writer) error { return zipped(ctx, w, dir) })
 	if err != nil {
 		return b, err
 	}
-	defer func() { err = errors.Join(err, f.Close(), os.Remove(f.Name())) }()
-	if err = archive.Zip(f, os.DirFS(dir)); err == nil {
-		_, err = f.Seek(0, 0)
-	}
-	if err != nil {
-		return b, err
-	}
+	defer func() { err = errors.Join(err, done()) }()
 	return c.Put(ctx, f)
 }

@@ -261,3 +261,15 @@ func (b *board) conclude(ctx context.Context) error {
 	}
 	return nil
 }
+
+// showEvery is how often the terminal is drawn anew: faster than anybody reads.
+const showEvery = 100 * time.Millisecond
+
+// bar draws how much of a whole is done.
+func bar(done, all, width int) string {
+	full := width
+	if all > 0 {
+		full = min(done*width/all, width)
+	}
+	return "[" + strings.Repeat("#", full) + strings.Repeat(".", width-full) + "]"
+}
