@@ -86,7 +86,9 @@ func (w *waiting) follow(ctx context.Context, i int) {
 				w.finish(ctx, i)
 				return
 			}
-			w.news <- news{which: i, change: c}
+			if !c.Job.State().Terminal() { // else finish tells
+				w.news <- news{which: i, change: c}
+			}
 		case <-ctx.Done():
 			return
 		}
