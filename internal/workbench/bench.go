@@ -105,7 +105,7 @@ func (b *Bench) Close() {
 // another goroutine, also after stop, which ends the task within 100 ms.
 func (b *Bench) Run(task Task, done func(*job.Result)) (stop func(reason string)) {
 	ctx, cancel := context.WithCancelCause(b.ctx)
-	a := &attempt{Task: task, bench: b, ctx: ctx}
+	a := &attempt{Task: task, bench: b, ctx: ctx, room: maxInlineAll}
 	b.runs.Go(func() {
 		defer cancel(nil)
 		r := a.run()
