@@ -10,7 +10,7 @@ GINKGO ?= go tool ginkgo
 GOLANGCI ?= go tool -modfile=tools/go.mod golangci-lint
 PROTOGEN ?= go -C tools run ./protogen
 
-EXAMPLES ?= hello echo wordcount mandelbrot mosaic sensor spin sleep exitcode
+EXAMPLES ?= hello echo book wordcount mandelbrot mosaic sensor spin sleep exitcode
 LABEL ?=
 BENCH ?= .
 SEEDS ?= 500

@@ -10,6 +10,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/data"
 	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
@@ -67,9 +68,12 @@ type Broker struct {
 	holders   holders
 	horizon   horizon
 	inputs    inputs
+	catalog   *catalog
+	stirred   map[job.ID]struct{} // jobs whose named data has moved since they were told
 	arrays    arrays
 	contacts  contacts
 	retention *retention
+	removals  *retention             // of names: when they need not be kept any longer
 	peers     map[string]*peerBroker // brokers in reach, by node
 	linked    map[string]bool        // nodes with a link
 	asked     map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
@@ -122,8 +126,11 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			owners:    newOwners(),
 			holders:   newHolders(),
 			inputs:    inputs{},
+			catalog:   newCatalog(),
+			stirred:   map[job.ID]struct{}{},
 			arrays:    arrays{},
 			retention: newRetention(n.Now()),
+			removals:  newRetention(n.Now()),
 			peers:     map[string]*peerBroker{},
 			linked:    map[string]bool{},
 			asked:     map[job.ID]time.Time{},
@@ -166,6 +173,8 @@ func (b *Broker) receive(ctx actor.Context) {
 		b.schedule(ctx)
 	case *expired:
 		b.expired(ctx, msg)
+	case *dataStirred:
+		b.dataStirred(ctx)
 
 	case *messages.RegisterExecutor:
 		b.register(ctx, msg)
@@ -270,6 +279,9 @@ func (b *Broker) open(ctx actor.Context) {
 	if made, n := binary.Varint(meta[metaDropped]); n > 0 {
 		b.horizon.dropped = made
 	}
+	if made, n := binary.Varint(meta[metaDroppedData]); n > 0 {
+		b.horizon.droppedData = made
+	}
 	if t := meta[metaTime]; len(t) > 0 {
 		b.Clock.Witness(vclock.Unpack(canon.NewReader(t).Uint64()))
 	}
@@ -312,6 +324,9 @@ func (b *Broker) resume(ctx actor.Context) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
 	b.applyHorizon(ctx)
+	for _, rec := range sortedRecords(b.replica, ledger.Data) {
+		b.dataMoved(ctx, data.Record{}, rec.State.(dataState).Record)
+	}
 	for _, rec := range sortedRecords(b.replica, ledger.Job) {
 		b.resumeJob(ctx, rec)
 	}
@@ -346,6 +361,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	}
 	b.watchExecutors(ctx, now)
 	b.endRetention(ctx, now)
+	b.endRemovals(ctx, now)
 	b.crew.prune(now)
 	b.expireOffers(now)
 	b.expireHolders(now)

@@ -239,8 +239,9 @@ func (b *Broker) abandon(ctx actor.Context) {
 	heard := b.owners.heard
 	b.owners, b.holders, b.inputs = newOwners(), newHolders(), inputs{}
 	b.owners.heard = heard
-	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped}
+	b.catalog = newCatalog()
+	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped, droppedData: b.horizon.droppedData}
 	b.queue = placement.NewQueue()
-	b.retention = newRetention(b.Now())
+	b.retention, b.removals = newRetention(b.Now()), newRetention(b.Now())
 	b.crew.clear()
 }

@@ -277,6 +277,7 @@ func (b *Broker) finalized(ctx actor.Context, id job.ID) {
 		b.retention.add(id, b.Now().Add(j.Spec.Retention))
 	}
 	b.inputChanged(ctx, id)
+	b.makerMoved(ctx, j)
 }
 
 // keeps says whether it is this broker that ends the job's retention: the one that decided it, or if that is given up the first of the rest.
@@ -292,6 +293,7 @@ func (b *Broker) keeps(j job.Job) bool {
 func (b *Broker) endRetention(ctx actor.Context, now time.Time) {
 	for _, id := range b.retention.due(now) {
 		if j, ok := b.job(id); ok && !j.Ended {
+			b.keepResults(ctx, j)
 			b.commit(ctx, j.End())
 		}
 	}

@@ -17,30 +17,30 @@ import (
 
 // horizon is this broker's part in forgetting.
 type horizon struct {
-	ended  endedJobs
+	ended  endedRecords
 	last   time.Time          // when this broker last said what it holds
 	silent map[string]silence // by journal: what a broker last said, and since when it says nothing new
 	passed ledger.Vector      // the horizon up to which lives that are over were dropped from the clock
-	// dropped is when the youngest id was made of the jobs that this broker has forgotten, in Unix milliseconds.
-	dropped int64
+	// dropped is when the youngest id was made of the jobs that this broker has forgotten, in Unix milliseconds, and droppedData that of named data.
+	dropped, droppedData int64
 }
 
-func newHorizon() horizon { return horizon{dropped: -1} }
+func newHorizon() horizon { return horizon{dropped: -1, droppedData: -1} }
 
 type silence struct {
 	rev   uint64
 	since time.Time
 }
 
-// endedJobs are those that may be forgotten.
-type endedJobs map[ledger.Key]struct{}
+// endedRecords are those that may be forgotten.
+type endedRecords map[ledger.Key]struct{}
 
-func (e *endedJobs) note(j job.Job, key ledger.Key) {
-	if !j.Ended {
+func (e *endedRecords) note(ended bool, key ledger.Key) {
+	if !ended {
 		return
 	}
 	if *e == nil {
-		*e = endedJobs{}
+		*e = endedRecords{}
 	}
 	(*e)[key] = struct{}{}
 }
@@ -110,15 +110,17 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 	if !turn || !b.someEndedIn(common) {
 		return
 	}
-	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(common)}})
+	b.put(ctx, ledger.Urgent, ledger.HorizonKey, ledger.HorizonState{
+		Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(ledger.Job, common)}, Data: vclock.Hybrid{Wall: b.latestEnded(ledger.Data, common)},
+	})
 	b.applyHorizon(ctx)
 }
 
-// latestEnded returns when the youngest id was made of the jobs that a horizon forgets. An id from the future counts as made now.
-func (b *Broker) latestEnded(v ledger.Vector) int64 {
+// latestEnded returns when the youngest id was made of the records of a kind that a horizon forgets. An id from the future counts as made now.
+func (b *Broker) latestEnded(kind ledger.Kind, v ledger.Vector) int64 {
 	latest, now := int64(0), b.hybrid().Wall
 	for key := range b.horizon.ended {
-		if rec, ok := b.replica.Get(key); ok && v.CoversAll(rec.Writes) {
+		if rec, ok := b.replica.Get(key); ok && key.Kind == kind && v.CoversAll(rec.Writes) {
 			latest = max(latest, min(job.ID(key.ID).Time(), now))
 		}
 	}
@@ -131,6 +133,15 @@ func (b *Broker) forgottenUpTo() int64 {
 	upto := b.horizon.dropped
 	if rec, ok := b.replica.Get(ledger.HorizonKey); ok {
 		upto = max(upto, rec.State.(ledger.HorizonState).At.Wall)
+	}
+	return upto
+}
+
+// dataForgottenUpTo is the same of named data: a put that is sent again after that would replace what replaced it.
+func (b *Broker) dataForgottenUpTo() int64 {
+	upto := b.horizon.droppedData
+	if rec, ok := b.replica.Get(ledger.HorizonKey); ok {
+		upto = max(upto, rec.State.(ledger.HorizonState).Data.Wall)
 	}
 	return upto
 }
@@ -178,14 +189,23 @@ func (b *Broker) retireClocks(known ledger.Vector) {
 func (b *Broker) dropped(key ledger.Key) {
 	b.unsave(key)
 	delete(b.horizon.ended, key)
+	id := job.ID(key.ID)
+	made := min(id.Time(), b.hybrid().Wall)
+	if key.Kind == ledger.Data {
+		b.catalog.drop(key.ID)
+		if made > b.horizon.droppedData {
+			b.horizon.droppedData = made
+			b.saveMeta(metaDroppedData, binary.AppendVarint(nil, made))
+		}
+	}
 	if key.Kind != ledger.Job {
 		return
 	}
-	id := job.ID(key.ID)
-	if made := min(id.Time(), b.hybrid().Wall); made > b.horizon.dropped {
+	if made > b.horizon.dropped {
 		b.horizon.dropped = made
 		b.saveMeta(metaDropped, binary.AppendVarint(nil, made))
 	}
+	b.catalog.dropJob(id)
 	b.owners.drop(id)
 	b.queue.Remove(key.ID)
 	b.disarmQueued(id)

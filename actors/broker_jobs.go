@@ -39,7 +39,12 @@ func (b *Broker) submitted(ctx actor.Context, s *submission) {
 		owner = job.Ownership{T: 1, Journal: b.journal}
 		b.note("taken without its first owner", s.id, first.Journal)
 	}
-	b.commit(ctx, job.New(s.id, s.spec, owner, first, b.ID, b.hybrid()))
+	j := job.New(s.id, s.spec, owner, first, b.ID, b.hybrid())
+	if cycle := b.cycle(j); cycle != "" {
+		b.reply(ctx, &messages.Refused{Code: messages.Refused_INVALID, Job: string(s.id), Reason: cycle})
+		return
+	}
+	b.commit(ctx, j)
 	if b.durable() && !b.anyBrokerInReach() { // what it will be told is written with the job: a short one may end before the next write
 		b.apply(ctx, s.id, job.Acknowledged{Disks: 1})
 	}
@@ -135,15 +140,15 @@ func (b *Broker) resubmitted(ctx actor.Context, j job.Job, s *submission) {
 	if owned(j, b.journal) {
 		b.acknowledge(ctx, s.id, ctx.Sender())
 	} else {
-		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(s.id)
+		ack, copies := b.acknowledgement(s.id, ctx.Sender()), b.copies(jobKey(s.id))
 		b.hold(func() { ack.send(ctx, copies) })
 	}
 	b.moved(ctx, j)
 }
 
-// copies is on how many disks a job of others is that is on this one's: also on that of who last wrote it, unless that is given up.
-func (b *Broker) copies(id job.ID) uint32 {
-	rec, _ := b.replica.Get(jobKey(id))
+// copies is on how many disks a record of others is that is on this one's: also on that of who last wrote it, unless that is given up.
+func (b *Broker) copies(key ledger.Key) uint32 {
+	rec, _ := b.replica.Get(key)
 	switch {
 	case !b.durable():
 		return 0
@@ -171,15 +176,21 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	v, _ := j.Decided()
 	b.owners.lead(j, v != nil)
 	b.account(old, j)
-	b.horizon.ended.note(j, jobKey(j.ID))
-	b.inputs.add(j)
+	b.horizon.ended.note(j.Ended, jobKey(j.ID))
+	b.inputs.note(j)
+	stands := standingOf(old) != standingOf(j)
+	if stands || len(j.Spec.Data) > 0 {
+		b.makerMoved(ctx, j)
+	}
 	b.noteArray(old, j)
 	if v != nil {
 		b.queue.Remove(string(j.ID))
 		b.disarmQueued(j.ID)
 	}
 	b.movedFrom(ctx, old, j)
-	b.inputChanged(ctx, j.ID)
+	if stands {
+		b.inputChanged(ctx, j.ID)
+	}
 }
 
 // moved tells those who watch a job, once what it says is on disk.
@@ -284,7 +295,11 @@ func (b *Broker) applyWith(ctx actor.Context, id job.ID, ev job.Event) {
 	}
 	if a, active := b.active[id]; active {
 		a.sent++
-		ctx.Send(a.supervisor, &told{ev, j})
+		t := &told{event: ev, job: j}
+		if _, deploys := ev.(job.Deployable); deploys && len(j.Spec.Data) > 0 {
+			t.inline = b.inlines(j)
+		}
+		ctx.Send(a.supervisor, t)
 		return
 	}
 	mine, ok := j.Mine(b.journal)

@@ -114,10 +114,10 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		b.rebirth(ctx, "a peer brings writes of this journal that its disk has lost")
 		return
 	}
-	var refused []job.ID
+	var refused []ledger.Key
 	for _, rec := range m.records {
-		if !b.mergeRecord(ctx, rec, m.repair) && rec.Key.Kind == ledger.Job {
-			refused = append(refused, job.ID(rec.Key.ID))
+		if !b.mergeRecord(ctx, rec, m.repair) {
+			refused = append(refused, rec.Key)
 		}
 		if b.journal != journal {
 			return // it said that this broker is given up
@@ -173,6 +173,10 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 	case jobState:
 		old, _ := before.State.(jobState)
 		b.jobMerged(ctx, old, s)
+	case dataState:
+		old, _ := before.State.(dataState)
+		b.dataMoved(ctx, old.Record, s.Record)
+		b.replaceMerged(ctx, s.Record)
 	case nodeState:
 		b.nodeMerged(ctx, s.Node)
 	case brokerState:
@@ -236,18 +240,23 @@ func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
 	}
 }
 
-// forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
+// forgottenThere hears that a peer forgot records which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
 // them too. If not, the peer has lost them: the audit will tell.
 func (b *Broker) forgottenThere(msg *forgottenThere) {
 	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
-	for _, id := range msg.jobs {
-		rec, ok := b.replica.Get(jobKey(id))
-		if ok && (away || rec.State.(jobState).Job.Ended) {
-			b.note("forgotten elsewhere", id, msg.peer)
-			b.replica.Drop(jobKey(id))
-			b.dropped(jobKey(id))
+	for _, key := range msg.keys {
+		rec, ok := b.replica.Get(key)
+		if ok && (away || ended(rec.State)) {
+			b.note("forgotten elsewhere", jobID(key), msg.peer)
+			b.replica.Drop(key)
+			b.dropped(key)
 		}
 	}
+}
+
+func ended(s ledger.State) bool {
+	e, ok := s.(interface{ Ended() bool })
+	return ok && e.Ended()
 }
 
 // stale answers STALE, and says so, if a client has seen more than this broker knows (CLK-5).

@@ -373,7 +373,9 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	j := rec.State.(jobState).Job
 	v, by := j.Decided()
 	b.owners.lead(j, v != nil)
-	b.horizon.ended.note(j, rec.Key)
+	b.horizon.ended.note(j.Ended, rec.Key)
+	b.inputs.note(j)
+	b.makerMoved(ctx, j)
 	if v != nil {
 		if by.Journal == b.journal && !j.Ended {
 			b.decided(ctx, j)
@@ -389,7 +391,6 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 		t, _ := j.Tenure(mine)
 		b.orphaned(t)
 		b.armQueued(ctx, j.ID, j.Spec)
-		b.inputs.add(j)
 	}
 }
 

@@ -29,6 +29,12 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.reprieveJob(ctx, msg)
 	case *forgetBroker:
 		b.forget(ctx, msg)
+	case *putData:
+		b.putData(ctx, msg)
+	case *showData:
+		b.showData(ctx, msg)
+	case *listData:
+		b.listData(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *sealSession:

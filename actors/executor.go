@@ -64,6 +64,7 @@ type deployment struct {
 	name    job.Name
 	owner   *actor.PID // the broker that deployed it, which is home no more if the executor has moved
 	spec    *job.Spec
+	inputs  []job.Input // one for each of the spec's Data
 	mac     []byte
 	result  *messages.AttemptFinished // nil until it is done
 	since   time.Time                 // when it was done, or this life began

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -19,7 +20,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 		}
 		return
 	}
-	spec, err := job.DecodeSpec(msg.GetSpec())
+	spec, inputs, err := readDeployment(msg)
 	switch {
 	case !e.isHome(ctx):
 		ctx.Request(e.brokerOf(ctx), &messages.AttemptDeclined{Attempt: msg.GetAttempt(), Reason: "the executor has moved to another broker", Moved: e.lease})
@@ -31,11 +32,24 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
-	d := &deployment{name: n, owner: e.home, spec: spec, mac: msg.GetMac()}
+	d := &deployment{name: n, owner: e.home, spec: spec, inputs: inputs, mac: msg.GetMac()}
 	e.hands[n] = d
 	at, _ := slices.BinarySearchFunc(e.waiting, d, laterThan)
 	e.waiting = slices.Insert(e.waiting, at, d)
 	e.dispatch(ctx)
+}
+
+// readDeployment reads what a job is and what it is given.
+func readDeployment(msg *messages.DeployAttempt) (*job.Spec, []job.Input, error) {
+	spec, err := job.DecodeSpec(msg.GetSpec())
+	if err != nil || len(spec.Data) == 0 {
+		return spec, nil, err
+	}
+	inputs, err := job.DecodeInputs(msg.GetInputs())
+	if err == nil && len(inputs) != len(spec.Data) {
+		err = fmt.Errorf("%d inputs for %d that it names: %w", len(inputs), len(spec.Data), job.ErrInvalid)
+	}
+	return spec, inputs, err
 }
 
 // laterThan orders the queue by priority; equals are after those that came before them.
@@ -63,7 +77,7 @@ func (e *Executor) dispatch(ctx actor.Context) {
 		}
 		if r.busy == nil {
 			r.busy, e.waiting = e.waiting[0], e.waiting[1:]
-			ctx.Request(r.pid, &run{r.busy.name, r.busy.spec, r.busy.owner})
+			ctx.Request(r.pid, &run{r.busy.name, r.busy.spec, r.busy.inputs, r.busy.owner})
 		}
 	}
 }

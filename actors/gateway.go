@@ -67,6 +67,14 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
 			g.pass(ctx, &listNodes{seen})
 		}
+	case *messages.PutData:
+		g.putData(ctx, msg)
+	case *messages.RemoveData:
+		g.removeData(ctx, msg)
+	case *messages.DataRequest:
+		g.showData(ctx, msg)
+	case *messages.DataList:
+		g.listData(ctx, msg)
 	case *messages.StatusRequest:
 		g.pass(ctx, msg)
 	case *messages.SealSession:

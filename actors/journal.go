@@ -110,13 +110,14 @@ func (j *journaler) write(ctx actor.Context) {
 
 // What a broker keeps beside its records.
 const (
-	metaJournal = "journal" // its id
-	metaFirst   = "first"   // it is the first one of this node
-	metaKey     = "key"     // of the MAC of attempts
-	metaBehind  = "behind"  // others forgot while it was away
-	metaHorizon = "horizon" // up to where this broker has forgotten
-	metaDropped = "dropped" // when the youngest id was made of the jobs that it has forgotten
-	metaTime    = "time"    // a hybrid time that all it wrote is before
+	metaJournal     = "journal"      // its id
+	metaFirst       = "first"        // it is the first one of this node
+	metaKey         = "key"          // of the MAC of attempts
+	metaBehind      = "behind"       // others forgot while it was away
+	metaHorizon     = "horizon"      // up to where this broker has forgotten
+	metaDropped     = "dropped"      // when the youngest id was made of the jobs that it has forgotten
+	metaDroppedData = "dropped-data" // the same of named data
+	metaTime        = "time"         // a hybrid time that all it wrote is before
 )
 
 // heldBack is what must not leave before the writes up to at are on disk.

@@ -3,6 +3,7 @@ package actors
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/data"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/placement"
@@ -40,7 +41,21 @@ type (
 		seen   ledger.Vector
 	}
 	forgetBroker struct{ broker, reason, by string }
-	sealSession  struct{ client *actor.PID }
+	// putData puts bytes under a name, or removes it.
+	putData struct {
+		put  data.Record // without what the broker adds
+		seen ledger.Vector
+	}
+	showData struct {
+		name string
+		seen ledger.Vector
+	}
+	listData struct {
+		prefix, after string
+		limit         int
+		seen          ledger.Vector
+	}
+	sealSession struct{ client *actor.PID }
 )
 
 // sessionContent is what a session says of this broker's ledger: what a seal covers.
@@ -87,8 +102,9 @@ type unreserve struct{ id job.ID }
 
 // told carries an event to a job's supervisor, and the job as the broker knows it.
 type told struct {
-	event job.Event
-	job   job.Job
+	event  job.Event
+	job    job.Job
+	inline map[[32]byte][]byte // with Deployable: bytes of its named data that travel with the deployment
 }
 
 // expired says that a timer of a job ran out while it was queued, or active.
@@ -96,6 +112,9 @@ type expired struct {
 	id    job.ID
 	timer job.Timer
 }
+
+// dataStirred tells the broker that named data has moved which jobs of its own wait for.
+type dataStirred struct{}
 
 // brokerTick is the broker's heartbeat: it looks at leases and retention.
 type brokerTick struct{}
@@ -148,7 +167,7 @@ type (
 	}
 	forgottenThere struct {
 		peer    string
-		jobs    []job.ID
+		keys    []ledger.Key
 		horizon ledger.Vector
 	}
 	audited struct {
@@ -186,7 +205,7 @@ type (
 		repair  bool
 		journal string
 		holds   ledger.Vector // of the peer's writes
-		refused []job.ID
+		refused []ledger.Key
 		horizon ledger.Vector
 	}
 	auditReady struct {

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/data"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/roster"
@@ -57,6 +58,26 @@ func (s forgetState) Merge(o ledger.State) ledger.State {
 // Names returns the broker that is given up.
 func (s forgetState) Names() []ledger.Key { return []ledger.Key{brokerKey(s.Journal)} }
 
+// dataState is one put of a name, or its removal, as the ledger keeps it.
+type dataState struct{ data.Record }
+
+// Merge implements ledger.State.
+func (s dataState) Merge(o ledger.State) ledger.State {
+	return dataState{s.Record.Merge(o.(dataState).Record)}
+}
+
+// Ended says that it was replaced, and may be forgotten once everybody knows it.
+func (s dataState) Ended() bool { return s.Gone }
+
+// Names returns what it replaces: so nobody sees both.
+func (s dataState) Names() []ledger.Key {
+	var keys []ledger.Key
+	for _, id := range s.Replaces {
+		keys = append(keys, dataKey(id))
+	}
+	return keys
+}
+
 // decodeState is the ledger.Decoder of this version's records.
 func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	switch kind {
@@ -74,6 +95,9 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 		return forgetState{f}, err
 	case ledger.Horizon:
 		return ledger.DecodeHorizon(b)
+	case ledger.Data:
+		d, err := data.Decode(b)
+		return dataState{d}, err
 	}
 	return nil, fmt.Errorf("record of kind %d: %w", kind, canon.ErrMalformed)
 }
@@ -81,6 +105,7 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 func jobKey(id job.ID) ledger.Key         { return ledger.Key{Kind: ledger.Job, ID: string(id)} }
 func nodeKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Node, ID: id} }
 func brokerKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Broker, ID: journal} }
+func dataKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Data, ID: id} }
 func forgetKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Forget, ID: journal} }
 
 // What follows puts into a fixed order what is kept in none, so that the same messages lead to the same deeds.

@@ -31,9 +31,10 @@ type running struct {
 
 // run asks a runner for an attempt; home is the broker that deployed it.
 type run struct {
-	name job.Name
-	spec *job.Spec
-	home *actor.PID
+	name   job.Name
+	spec   *job.Spec
+	inputs []job.Input // one for each of the spec's Data
+	home   *actor.PID
 }
 
 // stopRun ends the attempt, if it is still the one in hand.
@@ -119,7 +120,7 @@ func (r *runner) run(ctx actor.Context, msg *run) {
 	root, self, executor := RootContext(ctx.ActorSystem(), r.Clock), ctx.Self(), ctx.Parent()
 	r.now = &running{name: msg.name, gateway: pid(msg.home.Address, messages.GatewayActor)}
 	task := workbench.Task{
-		Attempt: msg.name, Spec: msg.spec, Home: msg.home.Address,
+		Attempt: msg.name, Spec: msg.spec, Inputs: msg.inputs, Home: msg.home.Address,
 		Started: func() { root.Send(executor, &runStarted{msg.name}) },
 	}
 	if msg.spec.Streamed {

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -18,6 +19,7 @@ type supervisor struct {
 	self    job.Ownership
 	job     job.Job
 	log     *slog.Logger
+	inline  map[[32]byte][]byte // bytes of its named data that travel with the deployment that was just asked for
 	timers  timers
 	handled uint64 // events so far
 	pending int    // commits not answered yet
@@ -36,6 +38,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 		s.job, s.self, s.mac, s.handled = msg.job, msg.owner, msg.mac, 0
 	case *told:
 		s.handled++
+		s.inline = msg.inline
 		s.learn(msg.job)
 		s.apply(ctx, msg.event)
 	case *expired:
@@ -116,7 +119,27 @@ func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
 	}
 	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
 		Attempt: messages.AttemptToWire(a.Name), Spec: s.job.Spec.Append(nil), Mac: s.mac.sign(a.Name, a.Executor, s.job.Spec), Lease: a.Lease,
+		Inputs: s.inputs(),
 	})
+}
+
+// inputs is what the job's named data stands for, with the bytes that only the broker has.
+func (s *supervisor) inputs() []byte {
+	t, _ := s.job.Tenure(s.self)
+	if len(s.job.Spec.Data) == 0 || len(t.Inputs) != len(s.job.Spec.After)+len(s.job.Spec.Data) {
+		return nil
+	}
+	inputs := slices.Clone(t.Inputs[len(s.job.Spec.After):])
+	for i := range inputs {
+		files := slices.Clone(inputs[i].Files)
+		for k := range files {
+			if x := &files[k].Blob; len(x.Inline) == 0 {
+				x.Inline = s.inline[x.Digest]
+			}
+		}
+		inputs[i].Files = files
+	}
+	return job.AppendInputs(nil, inputs)
 }
 
 // returned hears that a message did not reach its executor. A deployment that surely did not is made elsewhere; for one that may have, the

@@ -9,7 +9,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -275,8 +274,14 @@ func (s *syncer) merged(ctx actor.Context, m *merged) {
 	}
 	if len(m.refused) > 0 {
 		told := &messages.SyncForgotten{Horizon: m.horizon.Append(nil)}
-		for _, id := range m.refused {
-			told.Jobs = append(told.Jobs, string(id))
+		for _, key := range m.refused {
+			switch key.Kind {
+			case ledger.Job:
+				told.Jobs = append(told.Jobs, key.ID)
+			case ledger.Data:
+				told.Data = append(told.Data, key.ID)
+			default: // none of the others ends
+			}
 		}
 		s.send(ctx, m.peer, told)
 	}
@@ -303,7 +308,10 @@ func (s *syncer) forgotten(ctx actor.Context, msg *messages.SyncForgotten) {
 	}
 	f := &forgottenThere{peer: s.from(ctx), horizon: v}
 	for _, id := range msg.GetJobs() {
-		f.jobs = append(f.jobs, job.ID(id))
+		f.keys = append(f.keys, ledger.Key{Kind: ledger.Job, ID: id})
+	}
+	for _, id := range msg.GetData() {
+		f.keys = append(f.keys, dataKey(id))
 	}
 	ctx.Send(s.broker, f)
 }

@@ -14,7 +14,8 @@
 // client connects to the same broker or to another of its addresses, submits again what was not acknowledged and asks again for what was.
 // Other questions ([Client.Job], [Client.Nodes], …) are asked again likewise, until their context ends.
 //
-// Bytes go by hash, beside the messages ([Client.Put], [Client.Get]); up to 16 KiB travel inside the job.
+// Bytes go by hash, beside the messages ([Client.Put], [Client.Get]); up to 16 KiB travel inside the job. [Client.PutData] gives them a name that every
+// client of the network can read them by.
 //
 // # Sessions
 //

@@ -144,3 +144,59 @@ func ExampleClient_Session() {
 	// Output:
 	// a session is small: true
 }
+
+// Put bytes under a name, and read them by it: from any client of the network, at any broker.
+func ExampleClient_PutData() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	north, err := c.PutBytes(ctx, []byte("roads and rivers")) // c.PutFile takes a file
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := c.PutData(ctx, "maps/north", north, false); err != nil {
+		log.Fatal(err)
+	}
+	found, err := c.Data(ctx, "maps/north")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := c.Get(ctx, found.Blob, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// roads and rivers
+}
+
+// Go through all names that begin alike, page by page, and remove one.
+func ExampleClient_ListData() {
+	ctx := context.Background()
+	c, end := dial(ctx)
+	defer end()
+
+	for _, name := range []string{"maps/north", "maps/south", "notes"} {
+		b, err := c.PutBytes(ctx, []byte(name))
+		if err != nil {
+			log.Fatal(err)
+		}
+		if _, err := c.PutData(ctx, name, b, false); err != nil {
+			log.Fatal(err)
+		}
+	}
+	if _, err := c.RemoveData(ctx, "maps/south"); err != nil {
+		log.Fatal(err)
+	}
+	for after, more := "", true; more; more = after != "" {
+		var page []client.Data
+		var err error
+		if page, after, err = c.ListData(ctx, "maps/", 100, after); err != nil {
+			log.Fatal(err)
+		}
+		for _, d := range page {
+			fmt.Println(d.Name, d.Blob.Size, "bytes")
+		}
+	}
+	// Output:
+	// maps/north 10 bytes
+}

@@ -63,7 +63,9 @@ func newSpeaker(c *Client) *actor.Props {
 func (s *speaker) Receive(ctx actor.Context) {
 	switch msg := messages.Unstamp(ctx.Message()).(type) {
 	case *submit:
-		s.follow(ctx, msg.Submission)
+		s.follow(ctx, &followed{Submission: msg.Submission})
+	case *watch:
+		s.watch(ctx, msg.Submission)
 	case *messages.JobSubmitted:
 		s.submitted(msg)
 	case *messages.JobChanged:
@@ -94,9 +96,18 @@ func (s *speaker) Receive(ctx actor.Context) {
 	}
 }
 
-func (s *speaker) follow(ctx actor.Context, sub *Submission) {
-	s.jobs[sub.id] = &followed{Submission: sub}
-	s.ask(ctx, sub.id)
+func (s *speaker) follow(ctx actor.Context, f *followed) {
+	s.jobs[f.id] = f
+	s.ask(ctx, f.id)
+}
+
+// watch follows a job that others, or earlier clients, submitted.
+func (s *speaker) watch(ctx actor.Context, sub *Submission) {
+	if _, taken := s.jobs[sub.id]; taken {
+		sub.ended(Change{}, invalid("this client follows it already"))
+		return
+	}
+	s.follow(ctx, &followed{Submission: sub, taken: true})
 }
 
 // connected goes on with every job at a new broker, or at the same again.

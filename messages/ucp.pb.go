@@ -3447,6 +3447,7 @@ type SyncForgotten struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Jobs          []string               `protobuf:"bytes,1,rep,name=jobs,proto3" json:"jobs,omitempty"`
 	Horizon       []byte                 `protobuf:"bytes,2,opt,name=horizon,proto3" json:"horizon,omitempty"` // ledger.Vector
+	Data          []string               `protobuf:"bytes,3,rep,name=data,proto3" json:"data,omitempty"`       // records of named data
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3491,6 +3492,13 @@ func (x *SyncForgotten) GetJobs() []string {
 func (x *SyncForgotten) GetHorizon() []byte {
 	if x != nil {
 		return x.Horizon
+	}
+	return nil
+}
+
+func (x *SyncForgotten) GetData() []string {
+	if x != nil {
+		return x.Data
 	}
 	return nil
 }
@@ -3925,7 +3933,7 @@ func (x *DataRequest) GetSession() []byte {
 // DataList asks for the names below a prefix.
 type DataList struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Prefix        string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"` // empty: all
+	Prefix        string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"` // how the names begin; empty: all
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`  // 0: 100
 	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`   // name to continue after
 	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
@@ -3995,6 +4003,7 @@ type DataResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Entries       []*DataEntry           `protobuf:"bytes,1,rep,name=entries,proto3" json:"entries,omitempty"` // by name
 	Next          string                 `protobuf:"bytes,2,opt,name=next,proto3" json:"next,omitempty"`       // empty: no more
+	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"` // a Session, not sealed: whoever was told this has seen it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4041,6 +4050,13 @@ func (x *DataResponse) GetNext() string {
 		return x.Next
 	}
 	return ""
+}
+
+func (x *DataResponse) GetSession() []byte {
+	if x != nil {
+		return x.Session
+	}
+	return nil
 }
 
 // DataEntry is what a broker knows of a name.
@@ -5981,10 +5997,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05marks\x18\x06 \x01(\fR\x05marks\x12\x18\n" +
 	"\ajournal\x18\a \x01(\tR\ajournal\x12 \n" +
 	"\vincarnation\x18\b \x01(\x04R\vincarnation\x12\x12\n" +
-	"\x04life\x18\t \x01(\x04R\x04life\"=\n" +
+	"\x04life\x18\t \x01(\x04R\x04life\"Q\n" +
 	"\rSyncForgotten\x12\x12\n" +
 	"\x04jobs\x18\x01 \x03(\tR\x04jobs\x12\x18\n" +
-	"\ahorizon\x18\x02 \x01(\fR\ahorizon\"#\n" +
+	"\ahorizon\x18\x02 \x01(\fR\ahorizon\x12\x12\n" +
+	"\x04data\x18\x03 \x03(\tR\x04data\"#\n" +
 	"\tSyncAudit\x12\x16\n" +
 	"\x06ranges\x18\x01 \x03(\x06R\x06ranges\"\\\n" +
 	"\bSyncSums\x12\x14\n" +
@@ -6020,10 +6037,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x18\n" +
-	"\asession\x18\x04 \x01(\fR\asession\"L\n" +
+	"\asession\x18\x04 \x01(\fR\asession\"f\n" +
 	"\fDataResponse\x12(\n" +
 	"\aentries\x18\x01 \x03(\v2\x0e.ucp.DataEntryR\aentries\x12\x12\n" +
-	"\x04next\x18\x02 \x01(\tR\x04next\"\x8d\x02\n" +
+	"\x04next\x18\x02 \x01(\tR\x04next\x12\x18\n" +
+	"\asession\x18\x03 \x01(\fR\asession\"\x8d\x02\n" +
 	"\tDataEntry\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x12\n" +

@@ -29,6 +29,8 @@ type bench struct {
 //	wild      with an output that is another one in every run
 //	kill      by taking its executor down
 //	flaky=2   the first two runs of the whole job fail
+//
+// What it writes tells of the named data that it was given, and is what every name stands for that it makes.
 func Program(args ...string) *job.Spec {
 	return &job.Spec{
 		Name: "program", Module: job.Blob{Digest: sha256.Sum256([]byte("program")), Size: 8}, Args: args, Retention: time.Hour,
@@ -54,6 +56,7 @@ func (b *bench) Run(task workbench.Task, done func(*job.Result)) (stop func(stri
 	p := parse(task.Spec.Args)
 	end := b.result(p, task)
 	w.tell(b.node.Name, "runs %s for %s", short(task.Attempt), p.length)
+	w.script.given(task)
 	life := b.life
 	if p.length > workbench.StartNotice {
 		w.plan(life, workbench.StartNotice, task.Started)
@@ -129,6 +132,7 @@ func (b *bench) result(p program, task workbench.Task) *job.Result {
 	if p.wild {
 		out = fmt.Sprintf("output of run %d at %s", b.runs, b.node.Name)
 	}
+	out += reads(task.Inputs)
 	if p.flaky > b.node.w.chronicle.runsOf(task.Attempt.Job) {
 		r.ExitCode = 1
 	}
@@ -139,6 +143,32 @@ func (b *bench) result(p program, task workbench.Task) *job.Result {
 		r = &job.Result{Kind: job.TimedOut, Message: fmt.Sprintf("ran longer than its timeout of %s", limit), Run: limit}
 	}
 	r.Stdout = job.Blob{Digest: sha256.Sum256([]byte(out)), Size: uint64(len(out)), Inline: []byte(out)}
+	if r.Success() {
+		r.Named = leaves(task.Spec, r.Stdout)
+	}
 	r.Seal()
 	return r
+}
+
+// reads tells what a program was given: its output is another one with other data.
+func reads(inputs []job.Input) string {
+	var b strings.Builder
+	for _, in := range inputs {
+		for _, f := range in.Files {
+			fmt.Fprintf(&b, ", %s is %s", f.Name, f.Blob.Inline)
+		}
+	}
+	return b.String()
+}
+
+// leaves makes the named results that a program was asked for; of a pattern there are two.
+func leaves(spec *job.Spec, b job.Blob) (named []job.NamedFile) {
+	for _, asked := range spec.Results {
+		if below, many := strings.CutSuffix(asked.Name, "*"); many {
+			named = append(named, job.NamedFile{Name: below + "1", Blob: b}, job.NamedFile{Name: below + "2", Blob: b})
+			continue
+		}
+		named = append(named, job.NamedFile{Name: asked.Name, Blob: b})
+	}
+	return named
 }

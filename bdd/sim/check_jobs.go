@@ -115,9 +115,12 @@ func checkL2(c *Chronicle, f fact) string {
 	return ""
 }
 
-// fed says whether the ends of all that a job follows are final, and it is not in quarantine. Else it waits, and says so.
+// fed says whether the ends of all that a job follows are final, and what its data stands for, and it is not in quarantine. Else it waits, and says
+// so.
 func (v *view) fed(j job.Job) bool {
-	return !j.Current().Quarantined && !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
+	t := j.Current()
+	provisional := len(j.Spec.Data) > 0 && len(t.Inputs) == 0 || slices.ContainsFunc(t.Inputs, func(in job.Input) bool { return in.Name != "" && !in.Final })
+	return !t.Quarantined && !provisional && !slices.ContainsFunc(j.Spec.After, func(d job.Dependency) bool { return !v.final[d.Job] })
 }
 
 // due says whether a job must have ended by now: it was acknowledged long enough ago, and some executor can take it.

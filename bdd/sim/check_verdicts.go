@@ -197,12 +197,12 @@ func (c *Chronicle) oneVerdict(s *story, j job.Job, at *Node) string {
 	return ""
 }
 
-// onward says whether a broker takes back an end that it has told. Another end may come, but not none; only a job whose predecessors turn out
+// onward says whether a broker takes back an end that it has told. Another end may come, but not none; only a job whose inputs turn out
 // otherwise runs again, and one whose end was made by a broker that had forgotten, with its disk, to have handed the job on.
 func (c *Chronicle) onward(s shown) string {
 	who := s.client.Name + " by " + s.broker.Name
 	was := s.story.told[who]
-	now := told{winner(s.job) != nil && (len(s.job.Spec.After) == 0 || isFinal(s.message)), string(s.job.State()), s.job}
+	now := told{winner(s.job) != nil && (len(s.job.Spec.After)+len(s.job.Spec.Data) == 0 || isFinal(s.message)), string(s.job.State()), s.job}
 	if was.job.ID != "" && string(was.job.Merge(s.job).Append(nil)) == string(was.job.Append(nil)) {
 		return "" // answers and news go different ways in a node: this is older, or the same again
 	}

@@ -67,11 +67,25 @@ func (c *Client) receive(to string, broker *Node, message any) {
 		return
 	}
 	c.Told = append(c.Told, Told{c.w.now, broker.Name, to, m})
-	if s, ok := m.(*messages.JobSubmitted); ok && len(s.GetSession()) > 0 {
-		c.session = seenBoth(c.session, s.GetSession())
+	switch m := m.(type) {
+	case *messages.JobSubmitted:
+		c.saw(m.GetSession())
+	case *messages.DataPut:
+		c.saw(m.GetSession())
+	case *messages.DataRemoved:
+		c.saw(m.GetSession())
+	case *messages.DataResponse:
+		c.saw(m.GetSession())
 	}
 	if answer, ok := c.open[to]; ok {
 		answer(m)
+	}
+}
+
+// saw adds to what the client has seen.
+func (c *Client) saw(session []byte) {
+	if len(session) > 0 {
+		c.session = seenBoth(c.session, session)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/vclock"
+	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -19,7 +20,21 @@ import (
 type script struct {
 	notes    []func(node string, n actors.Note)
 	arrivals []func(Arrival)
+	runs     map[job.ID][][]job.Input
 }
+
+// given notes what a program was given.
+func (s *script) given(task workbench.Task) {
+	if len(task.Inputs) > 0 {
+		if s.runs == nil {
+			s.runs = map[job.ID][][]job.Input{}
+		}
+		s.runs[task.Attempt.Job] = append(s.runs[task.Attempt.Job], task.Inputs)
+	}
+}
+
+// Given is the named data that the runs of a job were given, one after the other.
+func (w *World) Given(id job.ID) [][]job.Input { return w.script.runs[id] }
 
 // Arrival is a message of an actor as it reaches another node.
 type Arrival struct {

@@ -14,13 +14,14 @@ import (
 )
 
 func newJobCommand(a *app) *cobra.Command {
-	return group("job", "List, show and cancel jobs", newJobListCommand(a), newJobShowCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
+	return group("job", "List, show, await and cancel jobs, and fetch their results",
+		newJobListCommand(a), newJobShowCommand(a), newJobWaitCommand(a), newJobResultCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
 }
 
 // jobStates are the states that a list can be narrowed to.
 var jobStates = []string{
 	string(job.StateQueued), string(job.StateRunning), string(job.StateAccepted),
-	string(job.StateFailed), string(job.StateCancelled), string(job.StateExpired),
+	string(job.StateFailed), string(job.StateCancelled), string(job.StateExpired), string(job.StateSkipped),
 }
 
 func newJobListCommand(a *app) *cobra.Command {

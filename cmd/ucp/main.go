@@ -89,7 +89,9 @@ func (a *app) commands() []*cobra.Command {
 	node.AddCommand(newNodeListCommand(a))
 	return []*cobra.Command{
 		newRunCommand(a),
+		newSubmitCommand(a),
 		newJobCommand(a),
+		newDataCommand(a),
 		node,
 		newBrokerCommand(a),
 		newStatusCommand(a),

@@ -1,4 +1,5 @@
-// Mosaic joins PNG tiles, from top to bottom in the order of its arguments, into one PNG.
+// Mosaic joins PNG tiles, from top to bottom in the order of its arguments, into one PNG. A directory stands for the files in it, in the order of
+// their numbers.
 //
 //	ucp run --file /0=0.png --file /1=1.png mosaic.wasm /0 /1 > picture.png
 package main
@@ -13,6 +14,8 @@ import (
 	"image/png"
 	"io"
 	"os"
+
+	"github.com/urbancompute/ucp/examples/parts"
 )
 
 func main() {
@@ -29,7 +32,11 @@ func run(args []string, stdout, usage io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	tiles, err := readAll(flags.Args())
+	names, err := parts.Files(flags.Args())
+	if err != nil {
+		return err
+	}
+	tiles, err := readAll(names)
 	if err != nil {
 		return err
 	}

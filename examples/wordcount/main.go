@@ -5,6 +5,8 @@
 //	ucp run wordcount.wasm < book.txt
 //	ucp run --file /book.txt=book.txt wordcount.wasm -part 0 -of 4 /book.txt > 0.counts
 //	ucp run --file /0=0.counts --file /1=1.counts wordcount.wasm -merge -top 10 /0 /1
+//
+// For -merge a directory stands for the files in it.
 package main
 
 import (
@@ -13,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/urbancompute/ucp/examples/parts"
 )
 
 func main() {
@@ -44,7 +48,14 @@ func run(args []string, in io.Reader, out, usage io.Writer) error {
 	if opt.of < 1 || opt.part < 0 || opt.part >= opt.of {
 		return fmt.Errorf("there is no part %d of %d: parts count from 0", opt.part, opt.of)
 	}
-	counts, err := opt.count(flags.Args(), in)
+	names := flags.Args()
+	if opt.merge {
+		var err error
+		if names, err = parts.Files(names); err != nil {
+			return err
+		}
+	}
+	counts, err := opt.count(names, in)
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,13 @@ var _ = Describe("Wordcount", func() {
 		Expect(counted("", "-merge", file("a 1\nb 2\n"), file("b 40\nc 3\n"))).To(Equal("a 1\nb 42\nc 3\n"))
 	})
 
+	It("adds up all counts of a directory", func() {
+		dir := GinkgoT().TempDir()
+		Expect(os.WriteFile(filepath.Join(dir, "0"), []byte("a 1\n"), 0o600)).To(Succeed())
+		Expect(os.WriteFile(filepath.Join(dir, "1"), []byte("a 2\n"), 0o600)).To(Succeed())
+		Expect(counted("", "-merge", dir)).To(Equal("a 3\n"))
+	})
+
 	It("counts the parts of a text so that together they are the whole", func() {
 		var book strings.Builder
 		Expect(text.Write(&book, 100_000, 1)).To(Succeed())

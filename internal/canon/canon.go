@@ -64,6 +64,9 @@ func (r *Reader) Err() error {
 // More says whether there are values left to take.
 func (r *Reader) More() bool { return len(r.b) > 0 }
 
+// Fail ends the reading: what was read last is well formed and yet not what is written there, such as a second encoding of something.
+func (r *Reader) Fail(what string) { r.fail(what) }
+
 func (r *Reader) fail(what string) {
 	if r.err == nil {
 		r.err = fmt.Errorf("%s: %w", what, ErrMalformed)

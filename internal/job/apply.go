@@ -44,10 +44,11 @@ func (j Job) DecidedIn(self Ownership, life uint64) Job {
 
 // turn is one Apply under way: the tenure being changed, on a copy made before its first change, and the effects so far.
 type turn struct {
-	*Tenure // within job
-	job     Job
-	changed bool
-	effects []Effect
+	*Tenure   // within job
+	job       Job
+	changed   bool
+	inherited bool // an input was taken over from another owner
+	effects   []Effect
 }
 
 func (j Job) turn(self Ownership) *turn {

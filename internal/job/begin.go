@@ -92,8 +92,8 @@ func (j Job) greatestT() uint32 {
 // with returns j with a tenure that begins: it carries on what others have used up.
 func (j Job) with(t Tenure) Job {
 	t.Rev, t.Spec, t.Waiting = 1, j.sum(), notPlaced
-	if len(j.Spec.After) > 0 {
-		t.Waiting = notAsked
+	if j.Spec.awaits() > 0 {
+		t.Waiting, t.Inputs = notAsked, j.inherited()
 	}
 	t = j.carriedOn(t)
 	if t.Quarantined {

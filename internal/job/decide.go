@@ -20,6 +20,7 @@ func (t *turn) settle() {
 	if t.Verdict != nil || !t.isAuthority() {
 		return
 	}
+	t.inherit()
 	v, by := t.job.provisional()
 	switch {
 	case v != nil && t.confident(v.Inputs):

@@ -78,6 +78,16 @@ func DecodeResult(b []byte) (*Result, error) {
 	return res, nil
 }
 
+// DecodeInputs returns the inputs whose canonical encoding is b.
+func DecodeInputs(b []byte) ([]Input, error) {
+	r := canon.NewReader(b)
+	inputs := canon.List(r, readInput)
+	if err := r.Err(); err != nil {
+		return nil, fmt.Errorf("inputs: %w", err)
+	}
+	return inputs, nil
+}
+
 // DecodeName returns the attempt's name whose canonical encoding is b.
 func DecodeName(b []byte) (Name, error) {
 	r := canon.NewReader(b)
@@ -93,7 +103,9 @@ func readSpec(r *canon.Reader) (s *Spec, err error) {
 	s = &Spec{Name: r.String(), Submitter: r.String(), Module: readBlob(r)}
 	s.Args = canon.List(r, (*canon.Reader).String)
 	s.Env = canon.List(r, (*canon.Reader).String)
-	s.Stdin, s.Streamed = readBlob(r), r.Bool()
+	s.Stdin = readBlob(r)
+	extended := false
+	readFlags(r, &s.Streamed, &extended)
 	s.Files = canon.List(r, readFile)
 	s.Outputs = canon.List(r, (*canon.Reader).String)
 	s.Limits = readLimits(r)
@@ -103,13 +115,23 @@ func readSpec(r *canon.Reader) (s *Spec, err error) {
 	s.Quorum, s.Speculate, s.Array = r.Byte(), r.Bool(), r.String()
 	s.After = canon.List(r, readDependency)
 	s.Emergency = r.String()
+	if extended {
+		s.readExtension(r)
+	}
+	return s, err
+}
+
+// readExtension reads what came later. An empty one would be a second encoding.
+func (s *Spec) readExtension(r *canon.Reader) {
 	s.Data = canon.List(r, readDataInput)
 	s.Results = canon.List(r, func(r *canon.Reader) NamedResult { return NamedResult{Path: r.String(), Name: r.String()} })
 	s.Dirs = canon.List(r, (*canon.Reader).String)
 	s.StdoutFile, s.StderrFile, s.Receiver = r.String(), r.String(), r.String()
 	s.Needs.Cores, s.Needs.CPU, s.Needs.Free, s.Needs.Disk = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint64()
 	s.Needs.Engine, s.Needs.Mains = r.String(), r.Bool()
-	return s, err
+	if !s.extended() {
+		r.Fail("extension of a spec")
+	}
 }
 
 func readDataInput(r *canon.Reader) DataInput {
@@ -216,8 +238,14 @@ func readDigest(r *canon.Reader) (d [32]byte) {
 
 func readInput(r *canon.Reader) Input {
 	in := Input{Job: ID(r.String()), State: State(r.String()), Digest: readDigest(r)}
-	readFlags(r, &in.Final, &in.Known)
-	in.Name, in.Files = r.String(), canon.List(r, readNamed)
+	named := false
+	readFlags(r, &in.Final, &in.Known, &named)
+	if named {
+		if in.Name = r.String(); in.Name == "" {
+			r.Fail("name of an input")
+		}
+		in.Files = canon.List(r, readNamed)
+	}
 	return in
 }
 
@@ -244,12 +272,17 @@ func readVerdict(r *canon.Reader) Verdict {
 func readResult(r *canon.Reader) *Result {
 	res := &Result{}
 	r.Fixed(res.Digest[:])
-	res.Kind, res.ExitCode = ResultKind(r.Byte()), r.Uint32()
+	kind := ResultKind(r.Byte())
+	res.Kind, res.ExitCode = kind&^withNamed, r.Uint32()
 	res.Message, res.Trap, res.Limit = r.String(), r.String(), r.String()
 	res.Stdout, res.Stderr = readBlob(r), readBlob(r)
 	res.Truncated = Truncation{Stdout: r.Bool(), Stderr: r.Bool()}
 	res.Outputs = canon.List(r, readFile)
-	res.Named = canon.List(r, readNamed)
+	if kind&withNamed != 0 {
+		if res.Named = canon.List(r, readNamed); len(res.Named) == 0 {
+			r.Fail("named results")
+		}
+	}
 	res.Missing = canon.List(r, (*canon.Reader).String)
 	res.Compile, res.Run = r.Duration(), r.Duration()
 	return res

@@ -9,8 +9,9 @@ import (
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
-// version opens every encoding; an unknown one is refused.
-const version = 3
+// version opens every encoding; an unknown one is refused. What came later is written behind a flag, and only if it is there: a job that has
+// nothing of it is written as it always was, so that records, sums, digests and signatures of before still hold.
+const version = 2
 
 // Append appends the canonical encoding of j to b. Equal jobs have equal encodings.
 func (j Job) Append(b []byte) []byte {
@@ -36,7 +37,7 @@ func (s *Spec) Append(b []byte) []byte {
 	b = canon.AppendList(b, s.Args, canon.AppendString[string])
 	b = canon.AppendList(b, s.Env, canon.AppendString[string])
 	b = appendBlob(b, s.Stdin)
-	b = canon.AppendBool(b, s.Streamed)
+	b = canon.AppendUint(b, flags(s.Streamed, s.extended()))
 	b = canon.AppendList(b, s.Files, appendFile)
 	b = canon.AppendList(b, s.Outputs, canon.AppendString[string])
 	b = appendLimits(b, s.Limits)
@@ -57,6 +58,21 @@ func (s *Spec) Append(b []byte) []byte {
 		return canon.AppendUint(canon.AppendString(b, d.Job), d.OnFailure)
 	})
 	b = canon.AppendString(b, s.Emergency)
+	if s.extended() {
+		b = s.appendData(b)
+		b = appendNeeds(b, s.Needs)
+	}
+	return b
+}
+
+// extended says whether the spec has anything of what came after its first encoding.
+func (s *Spec) extended() bool {
+	n := s.Needs
+	return len(s.Data)+len(s.Results)+len(s.Dirs) > 0 || s.StdoutFile != "" || s.StderrFile != "" || s.Receiver != "" ||
+		n.Cores > 0 || n.CPU > 0 || n.Free > 0 || n.Disk > 0 || n.Engine != "" || n.Mains
+}
+
+func (s *Spec) appendData(b []byte) []byte {
 	b = canon.AppendList(b, s.Data, func(b []byte, d DataInput) []byte {
 		return canon.AppendUint(canon.AppendString(canon.AppendUint(canon.AppendString(b, d.Name), d.As), d.Path), d.OnFailure)
 	})
@@ -67,7 +83,7 @@ func (s *Spec) Append(b []byte) []byte {
 	for _, text := range []string{s.StdoutFile, s.StderrFile, s.Receiver} {
 		b = canon.AppendString(b, text)
 	}
-	return appendNeeds(b, s.Needs)
+	return b
 }
 
 // appendNeeds appends those that came after labels and memory.
@@ -160,9 +176,15 @@ func appendDigest(b []byte, d [32]byte) []byte { return append(b, d[:]...) }
 
 func appendInput(b []byte, in Input) []byte {
 	b = canon.AppendString(canon.AppendString(b, in.Job), in.State)
-	b = canon.AppendUint(appendDigest(b, in.Digest), flags(in.Final, in.Known))
-	return canon.AppendList(canon.AppendString(b, in.Name), in.Files, appendNamed)
+	b = canon.AppendUint(appendDigest(b, in.Digest), flags(in.Final, in.Known, in.Name != ""))
+	if in.Name != "" {
+		b = canon.AppendList(canon.AppendString(b, in.Name), in.Files, appendNamed)
+	}
+	return b
 }
+
+// AppendInputs appends the canonical encoding of inputs to b.
+func AppendInputs(b []byte, inputs []Input) []byte { return canon.AppendList(b, inputs, appendInput) }
 
 func appendCandidate(b []byte, c Candidate) []byte {
 	b = canon.AppendString(canon.AppendString(appendName(b, c.Attempt), c.Executor), c.Party)
@@ -197,7 +219,11 @@ func (r *Result) Append(b []byte) []byte {
 
 // appendContent appends what the digest covers: all that a client could tell two results apart by, and no timing.
 func (r *Result) appendContent(b []byte) []byte {
-	b = canon.AppendUint(b, r.Kind)
+	kind := r.Kind
+	if len(r.Named) > 0 {
+		kind |= withNamed
+	}
+	b = canon.AppendUint(b, kind)
 	b = canon.AppendUint(b, r.ExitCode)
 	for _, s := range []string{r.Message, r.Trap, r.Limit} {
 		b = canon.AppendString(b, s)
@@ -205,6 +231,11 @@ func (r *Result) appendContent(b []byte) []byte {
 	b = appendBlob(appendBlob(b, r.Stdout), r.Stderr)
 	b = canon.AppendBool(canon.AppendBool(b, r.Truncated.Stdout), r.Truncated.Stderr)
 	b = canon.AppendList(b, r.Outputs, appendFile)
-	b = canon.AppendList(b, r.Named, appendNamed)
+	if len(r.Named) > 0 {
+		b = canon.AppendList(b, r.Named, appendNamed)
+	}
 	return canon.AppendList(b, r.Missing, canon.AppendString[string])
 }
+
+// withNamed marks the kind of a result that has named results.
+const withNamed ResultKind = 1 << 7

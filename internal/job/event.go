@@ -110,7 +110,7 @@ type Reprieved struct {
 	At vclock.Hybrid
 }
 
-// InputsKnown tells how the job's predecessors stand: at the start and whenever that changes (JOB-10). Those that are left out are not known.
+// InputsKnown tells how the job's predecessors and its named data stand: at the start and whenever that changes (JOB-10). Those that are left out are not known.
 // Ignored when it says nothing new, or the job is over.
 type InputsKnown struct {
 	Inputs []Input

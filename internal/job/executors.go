@@ -114,7 +114,7 @@ func (t *turn) resume(i int, lease uint64) {
 }
 
 // takeBack lists an attempt that another owner's tenure lists, or that is ours by its MAC though a crash forgot it, and returns where; -1 if it
-// was listed before or is not known. What an attempt with predecessors was deployed with cannot be told when it was forgotten: it is not ours then.
+// was listed before or is not known. What an attempt with inputs was deployed with cannot be told when it was forgotten: it is not ours then.
 func (t *turn) takeBack(n Name, signed bool, executor string, lease uint64, at vclock.Hybrid) int {
 	if t.attempt(n) >= 0 || n.Job != t.job.ID {
 		return -1
@@ -123,7 +123,7 @@ func (t *turn) takeBack(n Name, signed bool, executor string, lease uint64, at v
 	switch {
 	case known && (a.Executor == executor || signed):
 		a.State, a.Note, a.Ended, a.Down, a.Straggles = Placed, "", vclock.Hybrid{}, false, false
-	case !known && signed && len(t.job.Spec.After) == 0:
+	case !known && signed && t.job.Spec.awaits() == 0:
 		a = Attempt{Name: n, State: Placed, Placed: at}
 	default:
 		return -1

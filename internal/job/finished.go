@@ -152,7 +152,7 @@ func (t *turn) failed(i int, ev Finished) {
 	t.Failures++
 	switch {
 	case t.live() > 0 && !again: // a replacement is under way: let it
-	case again || t.Failures > t.job.Spec.Retries || ev.Result.Kind == RefusedModule || t.job.room(t.Tenure) == 0:
+	case again || t.Failures > t.job.Spec.Retries || ev.Result.Kind == RefusedModule || ev.Result.Kind == Unfit || t.job.room(t.Tenure) == 0:
 		t.giveUp(i, ev)
 		return
 	default:

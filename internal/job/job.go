@@ -197,7 +197,7 @@ func (v *Verdict) Same(w *Verdict) bool { return v.Kind == w.Kind && v.digest() 
 // job as a takeover, with T=1.
 func New(id ID, spec *Spec, owner, first Ownership, node string, at vclock.Hybrid) Job {
 	t := Tenure{Owner: owner, Node: node, Rev: 1, Spec: spec.Sum(), Waiting: notPlaced}
-	if len(spec.After) > 0 {
+	if spec.awaits() > 0 {
 		t.Waiting = notAsked
 	}
 	return Job{ID: id, Spec: spec, Created: at, First: first, Tenures: []Tenure{t}}
@@ -206,7 +206,7 @@ func New(id ID, spec *Spec, owner, first Ownership, node string, at vclock.Hybri
 // What people read before the first event.
 const (
 	notPlaced = "not placed yet"
-	notAsked  = "waits for its predecessors"
+	notAsked  = "waits to hear of its inputs"
 )
 
 // End returns j with its retention over.

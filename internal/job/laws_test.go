@@ -1,8 +1,11 @@
 package job
 
 import (
+	"encoding/hex"
 	"fmt"
+	"os"
 	"reflect"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -157,6 +160,25 @@ func crowded() Job {
 		s.Needs.Labels = map[string]string{"a": "b"}
 		s.Files = []File{{Path: "in", Blob: Blob{Digest: [32]byte{2}, Size: 2, Inline: []byte("hi")}}}
 	})
+	return crowd(j)
+}
+
+// furnished is crowded with everything that came after the first format.
+func furnished() Job {
+	j := crowded()
+	s := *j.Spec
+	s.Data = []DataInput{{Name: "a/*", Path: "in", OnFailure: SkipJob}, {Name: "b", As: AsStdin}}
+	s.Results, s.Dirs = []NamedResult{{"out/*", "c/*"}}, []string{"out"}
+	s.StdoutFile, s.StderrFile, s.Receiver = "o", "e", "laptop"
+	s.Needs.Cores, s.Needs.CPU, s.Needs.Free, s.Needs.Disk, s.Needs.Engine, s.Needs.Mains = 1, 2, 3, 4, "wazero", true
+	j.Spec = &s
+	j.Tenures[0].Inputs = append(j.Tenures[0].Inputs, Input{Job: "01HW-b2", State: StateAccepted, Known: true, Name: "a/*", Files: []NamedFile{{"a/1", Blob{Digest: [32]byte{3}, Size: 9}, true}}})
+	j.Tenures[0].Candidates[0].Result = &Result{Kind: Exited, Named: []NamedFile{{"c/1", Blob{Digest: [32]byte{4}, Size: 1, Inline: []byte("x")}, false}}}
+	j.Tenures[0].Candidates[0].Result.Seal()
+	return j
+}
+
+func crowd(j Job) Job {
 	j, _ = j.AskCancel("c", at(3))
 	t := &j.Tenures[0]
 	t.Inputs = []Input{{Job: "01HW-b1", State: StateAccepted, Digest: [32]byte{1}, Final: true, Known: true}}
@@ -171,9 +193,42 @@ func crowded() Job {
 }
 
 func TestEveryFieldIsEncoded(t *testing.T) {
-	back, err := Decode(crowded().Append(nil))
-	if err != nil || !reflect.DeepEqual(back, crowded()) {
-		t.Fatalf("%v:\n%+v\n%+v", err, back, crowded())
+	for _, j := range []Job{crowded(), furnished()} {
+		back, err := Decode(j.Append(nil))
+		if err != nil || !reflect.DeepEqual(back, j) {
+			t.Fatalf("%v:\n%+v\n%+v", err, back, j)
+		}
+	}
+	inputs := furnished().Tenures[0].Inputs
+	back, err := DecodeInputs(AppendInputs(nil, inputs))
+	if err != nil || !reflect.DeepEqual(back, inputs) {
+		t.Fatalf("%v:\n%+v\n%+v", err, back, inputs)
+	}
+}
+
+// A record that was written before there was named data is read as what it was, and written as the same bytes: its sums, digests and signatures hold.
+func TestRecordsOfBeforeNamedData(t *testing.T) {
+	text, err := os.ReadFile("testdata/job-format-2.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, err := Decode(old)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(j.Append(nil)) != string(old) {
+		t.Fatalf("written anew it differs")
+	}
+	if sum := crowded().Spec.Sum(); j.Tenures[2].Spec != sum || j.Spec.Sum() != sum {
+		t.Fatalf("the sum of its spec was %x and is %x", j.Tenures[2].Spec, j.Spec.Sum())
+	}
+	r := j.Tenures[2].Verdict.Result
+	if again, err := DecodeResult(r.Append(nil)); err != nil || again.Digest != r.Digest {
+		t.Fatalf("the digest of its result was %x: %v", r.Digest, err)
 	}
 }
 
@@ -181,6 +236,7 @@ func TestEveryFieldIsEncoded(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(newJob().Append(nil))
 	f.Add(crowded().Append(nil))
+	f.Add(furnished().Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		j, err := Decode(b)
 		if err != nil {
@@ -201,6 +257,7 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzDecodeSpec(f *testing.F) {
 	f.Add(crowded().Spec.Append(nil))
+	f.Add(furnished().Spec.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if s, err := DecodeSpec(b); err == nil && string(s.Append(nil)) != string(b) {
 			t.Fatalf("two encodings of one spec")
@@ -210,6 +267,7 @@ func FuzzDecodeSpec(f *testing.F) {
 
 func FuzzDecodeResult(f *testing.F) {
 	f.Add(printing(1).Append(nil))
+	f.Add(furnished().Tenures[0].Candidates[0].Result.Append(nil))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if r, err := DecodeResult(b); err == nil && string(r.Append(nil)) != string(b) {
 			t.Fatalf("two encodings of one result")

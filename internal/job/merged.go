@@ -67,7 +67,7 @@ func (t *turn) act(ev Merged) {
 		if t.wanted() > 0 {
 			t.do(Requeue{})
 		}
-	case idle || ended != "":
+	case idle || ended != "" || t.inherited:
 		t.goOn(ev.At, firstNonEmpty(ended, "this owner acts again"))
 	case t.wanted() == 0 && !t.Backoff:
 		t.rest(ev.At, firstNonEmpty(t.Waiting, "nothing is left to try"))

@@ -126,7 +126,7 @@ type Result struct {
 	Truncated Truncation
 	Outputs   []File
 	Named     []NamedFile // the named results
-	Missing   []string // outputs that were asked for and are not there, with the reason
+	Missing   []string    // outputs that were asked for and are not there, with the reason
 	Compile   time.Duration
 	Run       time.Duration
 }
@@ -151,8 +151,10 @@ const (
 	LimitHit
 	TimedOut
 	RefusedModule
-	Crashed   // the worker process died: nobody's fault that we know of
-	Unfetched // the executor could not get the bytes it needs
+	Crashed    // the worker process died: nobody's fault that we know of
+	Unfetched  // the executor could not get the bytes it needs
+	Incomplete // the program said 0, and did not write a named result
+	Unfit      // its data is such that it cannot be given to it, here or anywhere
 )
 
 // Success says whether the result can be accepted: the program ran to its end and said 0.

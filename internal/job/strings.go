@@ -19,7 +19,7 @@ func (k VerdictKind) String() string {
 
 // String returns the word that people read.
 func (k ResultKind) String() string {
-	return word(k, "", "exited", "trapped", "limit hit", "timed out", "refused", "crashed", "unfetched")
+	return word(k, "", "exited", "trapped", "limit hit", "timed out", "refused", "crashed", "unfetched", "incomplete", "unfit")
 }
 
 // String returns the word that people read and plans use.

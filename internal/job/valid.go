@@ -18,6 +18,7 @@ const (
 	maxText     = 64 << 10
 	maxQuorum   = 9
 	maxAfter    = 256
+	maxData     = 256 // named inputs, named results: each
 )
 
 // Valid says whether id can name a job.
@@ -67,18 +68,21 @@ func notInID(r rune) bool {
 
 // Valid says what is wrong with a spec, in words for the person who wrote it.
 func (s *Spec) Valid() error {
-	if s.Module.IsZero() {
-		return fmt.Errorf("no module is named: %w", ErrInvalid)
-	}
 	if s.Priority > 100 {
 		return fmt.Errorf("priority %d: 0 to 100 are allowed: %w", s.Priority, ErrInvalid)
 	}
-	for what, n := range map[string]int{"arguments": len(s.Args), "variables": len(s.Env), "files": len(s.Files), "outputs": len(s.Outputs)} {
-		if n > maxItems {
-			return fmt.Errorf("%d %s: at most %d are allowed: %w", n, what, maxItems, ErrInvalid)
+	for _, c := range []struct {
+		what    string
+		n, most int
+	}{
+		{"arguments", len(s.Args), maxItems}, {"variables", len(s.Env), maxItems}, {"files", len(s.Files), maxItems}, {"outputs", len(s.Outputs), maxItems},
+		{"directories", len(s.Dirs), maxItems}, {"data inputs", len(s.Data), maxData}, {"named results", len(s.Results), maxData},
+	} {
+		if c.n > c.most {
+			return fmt.Errorf("%d %s: at most %d are allowed: %w", c.n, c.what, c.most, ErrInvalid)
 		}
 	}
-	return errors.Join(s.validTexts(), s.validPaths(), s.validRules())
+	return errors.Join(s.validTexts(), s.validPaths(), s.validRules(), s.validUses(), s.validResults())
 }
 
 func (s *Spec) validRules() error {
@@ -107,7 +111,7 @@ func (s *Spec) validTexts() error {
 			return fmt.Errorf("environment variable %.40q is not of the form KEY=VALUE: %w", e, ErrInvalid)
 		}
 	}
-	total := len(s.Name) + len(s.Array) + len(s.Emergency)
+	total := len(s.Name) + len(s.Array) + len(s.Emergency) + len(s.Receiver)
 	for _, a := range slices.Concat(s.Args, s.Env) {
 		if strings.ContainsRune(a, 0) {
 			return fmt.Errorf("argument %.40q has a zero byte: %w", a, ErrInvalid)
@@ -121,17 +125,105 @@ func (s *Spec) validTexts() error {
 }
 
 func (s *Spec) validPaths() error {
+	paths := slices.Concat(s.Outputs, s.Dirs)
 	for _, f := range s.Files {
-		if err := validPath(f.Path); err != nil {
+		paths = append(paths, f.Path)
+	}
+	for _, p := range []string{s.StdoutFile, s.StderrFile} {
+		if p != "" {
+			paths = append(paths, p)
+		}
+	}
+	for _, p := range paths {
+		if err := validPath(p); err != nil {
 			return err
 		}
 	}
-	for _, o := range s.Outputs {
-		if err := validPath(o); err != nil {
+	if s.StdoutFile != "" && path.Clean(s.StdoutFile) == path.Clean(s.StderrFile) {
+		return fmt.Errorf("standard output and standard error both go to %.80q: name two files: %w", s.StdoutFile, ErrInvalid)
+	}
+	return nil
+}
+
+// validUses says whether the program gets one module, at most one standard input, and its named data where it can find them.
+func (s *Spec) validUses() error {
+	modules, stdins := 0, 0
+	for _, d := range s.Data {
+		if err := d.valid(); err != nil {
 			return err
+		}
+		switch d.As {
+		case AsModule:
+			modules++
+		case AsStdin:
+			stdins++
+		case AsFile:
+		}
+	}
+	switch {
+	case s.Module.IsZero() && modules == 0:
+		return fmt.Errorf("no module is named: %w", ErrInvalid)
+	case modules > 1 || (modules == 1 && !s.Module.IsZero()):
+		return fmt.Errorf("two modules are named: a job runs one: %w", ErrInvalid)
+	case stdins > 1 || (stdins == 1 && (s.Streamed || !s.Stdin.IsZero())):
+		return fmt.Errorf("standard input is named twice: a job has one: %w", ErrInvalid)
+	}
+	return nil
+}
+
+func (d DataInput) valid() error {
+	if err := ValidDataPattern(d.Name); err != nil {
+		return err
+	}
+	switch {
+	case d.As > AsModule || d.OnFailure > RunAnyway:
+		return fmt.Errorf("data %.80q: it is a file, standard input or the module, with fail, skip or run: %w", d.Name, ErrInvalid)
+	case d.As == AsModule && d.OnFailure == RunAnyway:
+		return fmt.Errorf("data %.80q: a job cannot run without its module: %w", d.Name, ErrInvalid)
+	case d.As == AsFile:
+		return validPath(d.Path)
+	case isPattern(d.Name):
+		return fmt.Errorf("data %.80q: standard input and the module are one thing each, name it: %w", d.Name, ErrInvalid)
+	case d.Path != "":
+		return fmt.Errorf("data %.80q: only a file has a path, here %.80q: %w", d.Name, d.Path, ErrInvalid)
+	}
+	return nil
+}
+
+func isPattern(name string) bool { return strings.HasSuffix(name, below) }
+
+// validResults says whether no name stands for two results.
+func (s *Spec) validResults() error {
+	for i, r := range s.Results {
+		from, many := strings.CutSuffix(r.Path, below)
+		if err := errors.Join(ValidDataPattern(r.Name), validPath(from)); err != nil {
+			return fmt.Errorf("named result %.80q: %w", r.Name, err)
+		}
+		if many != isPattern(r.Name) {
+			return fmt.Errorf("named result %.80q of %.80q: out/* goes with a name that ends in /*, and one file with one name: %w", r.Name, r.Path, ErrInvalid)
+		}
+		for _, o := range s.Results[:i] {
+			if Overlap(r.Name, o.Name) {
+				return fmt.Errorf("named results %.80q and %.80q: the same name could stand for both: %w", o.Name, r.Name, ErrInvalid)
+			}
 		}
 	}
 	return nil
+}
+
+// Overlap says whether two names or patterns have a name in common.
+func Overlap(a, b string) bool {
+	dirA, manyA := strings.CutSuffix(a, "*")
+	dirB, manyB := strings.CutSuffix(b, "*")
+	switch {
+	case manyA && manyB:
+		return strings.HasPrefix(dirA, dirB) || strings.HasPrefix(dirB, dirA)
+	case manyA:
+		return strings.HasPrefix(b, dirA)
+	case manyB:
+		return strings.HasPrefix(a, dirB)
+	}
+	return a == b
 }
 
 // validPath refuses every path that is not plainly inside the job directory.

@@ -26,6 +26,7 @@ func (w *world) check(_ *rapid.T) {
 }
 
 func (w *world) checkTenure(t *Tenure) {
+	w.checkPins(t)
 	if t.Verdict == nil {
 		return
 	}
@@ -36,6 +37,21 @@ func (w *world) checkTenure(t *Tenure) {
 	w.verdicts[t.Owner] = v
 	if t.live() > 0 || len(t.Candidates) > 0 && t.Verdict.Kind != Released {
 		w.Fatalf("%v has a verdict and goes on", t.Owner)
+	}
+}
+
+// checkPins holds that named data stays for an owner what it was when it saw it final, and that the authority decides on that.
+func (w *world) checkPins(t *Tenure) {
+	if len(w.spec.Data) == 0 || len(t.Inputs) == 0 || !t.Inputs[0].Final {
+		return
+	}
+	d := string(t.Inputs[0].Digest[:])
+	if old, ok := w.pins[t.Owner]; ok && old != d {
+		w.Fatalf("the data of %v changed when it was final", t.Owner)
+	}
+	w.pins[t.Owner] = d
+	if v := t.Verdict; v != nil && v.Kind == Accepted && (len(v.Inputs) != 1 || string(v.Inputs[0][:]) != d) {
+		w.Fatalf("%v accepted a result on other data than it saw: %+v", t.Owner, v)
 	}
 }
 

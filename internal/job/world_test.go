@@ -17,6 +17,7 @@ type world struct {
 	forgot   *broker
 	told     *Verdict             // the one FINAL that anybody was told
 	verdicts map[Ownership]string // every verdict ever made
+	pins     map[Ownership]string // the named data that each owner saw when it was final
 	accepted map[Ownership]string // what each owner answered with ACCEPTED
 	overrule map[Ownership]int    // SUPERSEDED events
 	deployed map[Name]bool
@@ -32,7 +33,7 @@ type broker struct {
 }
 
 func newWorld(t *rapid.T, n int) *world {
-	w := &world{T: t, clock: 1, verdicts: map[Ownership]string{}, accepted: map[Ownership]string{}, overrule: map[Ownership]int{}, deployed: map[Name]bool{}}
+	w := &world{T: t, clock: 1, verdicts: map[Ownership]string{}, pins: map[Ownership]string{}, accepted: map[Ownership]string{}, overrule: map[Ownership]int{}, deployed: map[Name]bool{}}
 	for i := range n {
 		w.brokers = append(w.brokers, &broker{journal: fmt.Sprint("j", i+1), node: fmt.Sprint("b", i+1), fences: map[string]map[Ownership]uint64{}})
 	}
@@ -115,11 +116,14 @@ func (b *broker) fenced(o *broker) bool {
 	return b.fences[b.journal] != nil && o.journal == b.forgotten
 }
 
-const predecessor = ID("01HW-b1")
+const (
+	predecessor = ID("01HW-b1")
+	dataName    = "maps/town"
+)
 
 func (w *world) wants(t *rapid.T) {
 	w.spec = Spec{Name: "count", Module: Blob{Digest: [32]byte{1}, Size: 9}, Retries: 1}
-	switch rapid.IntRange(0, 5).Draw(t, "spec") {
+	switch rapid.IntRange(0, 8).Draw(t, "spec") {
 	case 0:
 		w.spec.Quorum = 2
 	case 1:
@@ -128,16 +132,36 @@ func (w *world) wants(t *rapid.T) {
 		w.spec.After = []Dependency{{predecessor, RunAnyway}}
 	case 3:
 		w.spec.After = []Dependency{{predecessor, OnFailure(rapid.IntRange(0, 1).Draw(t, "on failure"))}}
+	case 4, 5:
+		w.spec.Data = []DataInput{{Name: dataName, Path: "in", OnFailure: OnFailure(rapid.IntRange(0, 2).Draw(t, "on failure"))}}
 	}
 }
 
 // input is what a broker may know of the predecessor: anything, until its final result, which has the digest 1.
 func (w *world) input(final bool) InputsKnown {
+	if len(w.spec.Data) > 0 {
+		return w.data(final)
+	}
 	in := Input{Job: predecessor, Known: true, Final: final, State: StateAccepted, Digest: [32]byte{1}}
 	if !final {
 		in.State = rapid.SampledFrom([]State{StateAccepted, StateAccepted, StateRunning, StateFailed}).Draw(w.T, "input")
 		in.Digest[0] = byte(rapid.IntRange(1, 2).Draw(w.T, "input digest"))
 	}
+	return InputsKnown{Inputs: []Input{in}, At: at(w.now())}
+}
+
+// data is what a broker may know of the named data: what somebody put, which is final and another thing at another time and broker, or what a job has
+// not made yet.
+func (w *world) data(final bool) InputsKnown {
+	in := Input{Name: dataName, Known: true, Final: true, State: StateAccepted}
+	if !final && rapid.Bool().Draw(w.T, "made by a job") {
+		in.Job, in.Final = predecessor, false
+		in.State = rapid.SampledFrom([]State{StateAccepted, StateRunning, StateFailed}).Draw(w.T, "input")
+	}
+	if in.State == StateAccepted {
+		in.Files = []NamedFile{{Name: dataName, Blob: Blob{Digest: [32]byte{byte(rapid.IntRange(1, 3).Draw(w.T, "input digest"))}, Size: 1}}}
+	}
+	in.Digest = digestOf(in.Files)
 	return InputsKnown{Inputs: []Input{in}, At: at(w.now())}
 }
 

@@ -14,7 +14,8 @@ var HorizonKey = Key{Horizon, "horizon"}
 // ended below it are let go. A horizon never goes back.
 type HorizonState struct {
 	Vector Vector        // the Meet of what every broker that counts knows durably
-	At     vclock.Hybrid // the latest time that what it forgot was said to be made
+	At     vclock.Hybrid // the latest time that a job which it forgot was said to be made
+	Data   vclock.Hybrid // the same of named data
 }
 
 // Merge implements State.
@@ -24,18 +25,24 @@ func (h HorizonState) Merge(o State) State {
 	if p.At.Compare(h.At) > 0 {
 		h.At = p.At
 	}
+	if p.Data.Compare(h.Data) > 0 {
+		h.Data = p.Data
+	}
 	return h
 }
 
 // Append implements State.
 func (h HorizonState) Append(b []byte) []byte {
-	return h.Vector.Append(canon.AppendUint(b, h.At.Pack()))
+	return canon.AppendUint(h.Vector.Append(canon.AppendUint(b, h.At.Pack())), h.Data.Pack())
 }
 
 // DecodeHorizon returns the state whose canonical encoding is b.
 func DecodeHorizon(b []byte) (HorizonState, error) {
 	r := canon.NewReader(b)
 	h := HorizonState{At: vclock.Unpack(r.Uint64()), Vector: Vector{canon.List(r, readDot)}}
+	if r.More() { // else it was written before there was named data
+		h.Data = vclock.Unpack(r.Uint64())
+	}
 	if err := r.Err(); err != nil {
 		return HorizonState{}, err
 	}

@@ -5,7 +5,9 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path"
 	"path/filepath"
@@ -21,44 +23,69 @@ type Output struct {
 	Size int64  // bytes
 }
 
-// OutputError says why something a job left behind, or should have, is not collected.
-type OutputError struct{ Name, Reason string }
-
-// Error returns the sentence.
-func (e *OutputError) Error() string { return fmt.Sprintf("output %q: %s", e.Name, e.Reason) }
-
 // Collect lists the regular files among names and, for directories, below them, each sorted by name. It follows no links: a
 // symbolic link, FIFO or device that is named is an [*OutputError], one found below a directory is left out.
 func Collect(root *os.Root, names ...string) ([]Output, error) {
-	var list []Output
+	return CollectUpTo(root, math.MaxInt-1, names...)
+}
+
+// CollectUpTo is Collect for at most so many files: more, and directories that hold more of anything, are an [*OutputError].
+func CollectUpTo(root *os.Root, most int, names ...string) ([]Output, error) {
+	c := collector{most: most}
 	for _, name := range names {
 		f, err := openNoFollow(root, name)
 		if err != nil {
 			return nil, err
 		}
-		list, err = collect(list, f, path.Clean(name))
+		err = c.collect(f, path.Clean(name), 0)
 		_ = f.Close() // opened for reading
 		if err != nil {
 			return nil, err
 		}
 	}
-	return list, nil
+	return c.list, nil
 }
 
+// collector is what was found so far.
+type collector struct {
+	list []Output
+	most int
+}
+
+// maxDepth bounds how deep directories are looked into: each level holds a file descriptor.
+const maxDepth = 64
+
 // collect appends what is at name, which f has open.
-func collect(list []Output, f *os.File, name string) ([]Output, error) {
+func (c *collector) collect(f *os.File, name string, depth int) error {
 	st, err := f.Stat()
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("output %q: %w", name, err)
+		return fmt.Errorf("output %q: %w", name, err)
+	case st.Mode().IsRegular() && len(c.list) >= c.most:
+		return c.tooMany(name)
 	case st.Mode().IsRegular():
-		return append(list, Output{Name: name, Size: st.Size()}), nil
+		c.list = append(c.list, Output{Name: name, Size: st.Size()})
+		return nil
 	case !st.IsDir():
-		return nil, &OutputError{name, "it is neither a file nor a directory"}
+		return &OutputError{name, "it is neither a file nor a directory"}
+	case depth == maxDepth:
+		return &OutputError{name, fmt.Sprintf("it is more than %d directories deep", maxDepth)}
 	}
-	entries, err := f.ReadDir(-1)
-	if err != nil {
-		return nil, fmt.Errorf("output %q: %w", name, err)
+	return c.below(f, name, depth)
+}
+
+func (c *collector) tooMany(name string) error {
+	return &OutputError{name, fmt.Sprintf("there are more than %d files", c.most)}
+}
+
+// below goes through a directory.
+func (c *collector) below(f *os.File, name string, depth int) error {
+	entries, err := f.ReadDir(c.most + 1)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return fmt.Errorf("output %q: %w", name, err)
+	case len(entries) > c.most:
+		return c.tooMany(name)
 	}
 	sortByName(entries)
 	for _, e := range entries {
@@ -67,15 +94,15 @@ func collect(list []Output, f *os.File, name string) ([]Output, error) {
 		}
 		below, err := openAt(f, e.Name())
 		if err != nil {
-			return nil, fmt.Errorf("output %q: %w", path.Join(name, e.Name()), err)
+			return fmt.Errorf("output %q: %w", path.Join(name, e.Name()), err)
 		}
-		list, err = collect(list, below, path.Join(name, e.Name()))
+		err = c.collect(below, path.Join(name, e.Name()), depth+1)
 		_ = below.Close() // opened for reading
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return list, nil
+	return nil
 }
 
 func sortByName(entries []fs.DirEntry) {
@@ -131,7 +158,7 @@ func openAt(dir *os.File, name string) (*os.File, error) {
 func reason(err error) string {
 	switch {
 	case errors.Is(err, unix.ENOENT):
-		return "the job did not write it"
+		return NotWritten
 	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENOTDIR):
 		return "there is a link or a file on the way to it"
 	}

@@ -55,5 +55,8 @@ type Output struct {
 // Collect is not possible where nothing can be run.
 func Collect(*os.Root, ...string) ([]Output, error) { return nil, errUnsupported }
 
+// CollectUpTo is not possible where nothing can be run.
+func CollectUpTo(*os.Root, int, ...string) ([]Output, error) { return nil, errUnsupported }
+
 // OpenOutput is not possible where nothing can be run.
 func OpenOutput(*os.Root, string) (*os.File, error) { return nil, errUnsupported }

@@ -25,8 +25,9 @@ type Blobs interface {
 type Task struct {
 	Attempt job.Name
 	Spec    *job.Spec
-	Home    string // node id of the broker that serves its blobs and takes its outputs
-	Started func() // called once the program has run for StartNotice; short ones are over before anybody could want to know
+	Inputs  []job.Input // what the spec's named data stands for, one for each of Data
+	Home    string      // node id of the broker that serves its blobs and takes its outputs
+	Started func()      // called once the program has run for StartNotice; short ones are over before anybody could want to know
 	// Stdin reads at most max bytes of the client's input at offset; nil if the job is not streamed. It blocks; io.EOF ends the input.
 	Stdin func(offset uint64, maxBytes int) ([]byte, error)
 	// Output is told what the program writes, as it comes; nil if the job is not streamed. Stream is 1 or 2. It does not block.
@@ -104,7 +105,7 @@ func (b *Bench) Close() {
 // another goroutine, also after stop, which ends the task within 100 ms.
 func (b *Bench) Run(task Task, done func(*job.Result)) (stop func(reason string)) {
 	ctx, cancel := context.WithCancelCause(b.ctx)
-	a := &attempt{Task: task, bench: b, ctx: ctx}
+	a := &attempt{Task: task, bench: b, ctx: ctx, room: maxInlineAll}
 	b.runs.Go(func() {
 		defer cancel(nil)
 		r := a.run()

@@ -1,22 +1,27 @@
 package workbench
 
 import (
+	"archive/zip"
 	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"testing/fstest"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gleak"
 
+	"github.com/urbancompute/ucp/internal/archive"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/wasm/wasmtest"
 )
@@ -199,4 +204,189 @@ var _ = Describe("An attempt", func() {
 		Expect(run(spec).Digest).To(Equal(run(spec).Digest))
 		Expect(run(&job.Spec{Module: script(wasmtest.Print("other"))}).Digest).NotTo(Equal(run(spec).Digest))
 	})
+
+	Describe("with named data", Label("DATA-2", "DATA-5", "PLAN-1"), func() {
+		blob := func(text string) job.Blob {
+			return job.Blob{Digest: sha256.Sum256([]byte(text)), Size: uint64(len(text)), Inline: []byte(text)}
+		}
+		stands := func(in ...job.Input) func(*Task) { return func(t *Task) { t.Inputs = in } }
+		file := func(name, text string) job.NamedFile { return job.NamedFile{Name: name, Blob: blob(text)} }
+		files := func(f ...job.NamedFile) job.Input {
+			return job.Input{Known: true, Final: true, State: job.StateAccepted, Files: f}
+		}
+		show := func(path string, n int64) []wasmtest.Step {
+			return []wasmtest.Step{wasmtest.OpenToRead(n, path), wasmtest.Copy(wasmtest.At(wasmtest.FD(n)))}
+		}
+		zipped := func(tree fstest.MapFS) job.NamedFile {
+			var b bytes.Buffer
+			Expect(archive.Zip(&b, tree)).To(Succeed())
+			return job.NamedFile{Name: "tree", Blob: s.put(b.Bytes()), Zip: true}
+		}
+
+		It("finds it as files, as its standard input, and runs it as its module", Label("RUN-3"), func() {
+			module := s.put(wasmtest.Script(slices.Concat(show("in/town", 0), show("words/a/b", 1), show("words/c", 2), []wasmtest.Step{wasmtest.Echo()})))
+			r := run(&job.Spec{Data: []job.DataInput{
+				{Name: "maps/town", Path: "in/town"}, {Name: "words/*", Path: "words"}, {Name: "x", As: job.AsStdin}, {Name: "bin", As: job.AsModule},
+			}}, stands(files(file("maps/town", "town ")), files(file("words/a/b", "one "), file("words/c", "two ")), files(file("x", "in")),
+				files(job.NamedFile{Name: "bin", Blob: module})))
+			Expect(r.Kind).To(Equal(job.Exited), r.Message)
+			Expect(string(r.Stdout.Inline)).To(Equal("town one two in"))
+		})
+
+		It("finds a directory unpacked where its path ends in a slash, else the archive", func() {
+			tree := zipped(fstest.MapFS{"a/b": {Data: []byte("deep")}})
+			data := []job.DataInput{{Name: "tree", Path: "t/"}, {Name: "tree", Path: "t.zip"}}
+			r := run(&job.Spec{Module: script(append(show("t/a/b", 0), show("t.zip", 1)...)...), Data: data}, stands(files(tree), files(tree)))
+			Expect(string(r.Stdout.Inline)).To(HavePrefix("deepPK"))
+		})
+
+		It("runs without what there is none of", func() {
+			r := run(&job.Spec{Module: script(wasmtest.OpenToRead(0, "in/town"), wasmtest.Echo()), Data: []job.DataInput{
+				{Name: "maps/town", Path: "in/town", OnFailure: job.RunAnyway}, {Name: "x", As: job.AsStdin, OnFailure: job.RunAnyway},
+			}}, stands(job.Input{Known: true, State: job.StateFailed}, job.Input{Known: true, State: job.StateFailed}))
+			Expect(r.Kind).To(Equal(job.Exited), r.Message)
+		})
+
+		DescribeTable("is told what cannot be given to it, once",
+			func(words string, d []job.DataInput, in func() []job.Input) {
+				r := run(&job.Spec{Module: script(), Limits: job.Limits{Output: 1000}, Data: d}, stands(in()...))
+				Expect(r.Kind).To(Equal(job.Unfit), r.Message)
+				Expect(r.Message).To(ContainSubstring(words))
+			},
+			Entry("two things of one path", "data y: in: something else is in its place", []job.DataInput{{Name: "x", Path: "in"}, {Name: "y", Path: "in"}},
+				func() []job.Input { return []job.Input{files(file("x", "1")), files(file("y", "2"))} }),
+			Entry("a file for a directory", "data x: in: it is one file", []job.DataInput{{Name: "x", Path: "in/"}},
+				func() []job.Input { return []job.Input{files(file("x", "1"))} }),
+			Entry("an archive larger than what it may write", "more than 1000 bytes", []job.DataInput{{Name: "tree", Path: "in/"}},
+				func() []job.Input {
+					return []job.Input{files(zipped(fstest.MapFS{"zeros": {Data: make([]byte, 1<<20)}}))}
+				}),
+			Entry("what is no archive", "no zip file", []job.DataInput{{Name: "tree", Path: "in/"}},
+				func() []job.Input {
+					return []job.Input{files(job.NamedFile{Name: "tree", Blob: blob("none"), Zip: true})}
+				}),
+		)
+
+		It("does not run when its inputs were not told", func() {
+			r := run(&job.Spec{Module: script(), Data: []job.DataInput{{Name: "x", Path: "in"}}})
+			Expect(r.Kind).To(Equal(job.Unfetched))
+		})
+	})
+
+	Describe("that leaves files", Label("DATA-5", "PLAN-1", "RUN-3"), func() {
+		mkdir := func(name string) wasmtest.Step {
+			return wasmtest.Record("path_create_directory", wasmtest.I32(3), wasmtest.Str(name))
+		}
+		link := func(target, name string) wasmtest.Step {
+			return wasmtest.Record("path_symlink", wasmtest.Str(target), wasmtest.I32(3), wasmtest.Str(name))
+		}
+		write := func(path string, n int64) wasmtest.Step {
+			return wasmtest.Times(1, wasmtest.Open(0, path, wasmtest.Create), wasmtest.RecordWrite(wasmtest.At(wasmtest.FD(0)), n))
+		}
+		tree := []wasmtest.Step{mkdir("out/sub"), write("out/b", 2), write("out/sub/a", 3), link("b", "out/link")}
+
+		It("finds the directories that it asked for, and gives back all files of one, links left out", func() {
+			r := run(&job.Spec{Module: script(tree...), Dirs: []string{"out", "tmp/deep"}, Outputs: []string{"out", "tmp/deep"}})
+			Expect(r.Success()).To(BeTrue(), r.Message)
+			var paths []string
+			for _, f := range r.Outputs {
+				paths = append(paths, fmt.Sprint(f.Path, " ", f.Blob.Size))
+			}
+			Expect(paths).To(Equal([]string{"out/b 2", "out/sub/a 3"}))
+			Expect(r.Missing).To(BeEmpty())
+		})
+
+		It("leaves copies of its streams among its outputs, in place of what was there", func() {
+			r := run(&job.Spec{
+				Module: script(write("log/out.txt", 1), wasmtest.Print("hello"), wasmtest.Complain("oh")),
+				Dirs:   []string{"log"}, Outputs: []string{"log"}, StdoutFile: "log/out.txt", StderrFile: "new/err.txt",
+				Results: []job.NamedResult{{Path: "new/err.txt", Name: "logs/err"}},
+			})
+			Expect(r.Outputs).To(HaveLen(1))
+			Expect(string(r.Outputs[0].Blob.Inline)).To(Equal("hello"))
+			Expect(string(r.Named[0].Blob.Inline)).To(Equal("oh"))
+		})
+
+		It("leaves named results: a file, all files of a directory each, and a directory as one archive, always the same", func() {
+			spec := &job.Spec{Module: script(tree...), Dirs: []string{"out"}, Results: []job.NamedResult{
+				{Path: "out/b", Name: "one"}, {Path: "out/*", Name: "all/*"}, {Path: "out", Name: "zip"},
+			}}
+			r := run(spec)
+			Expect(r.Success()).To(BeTrue(), r.Message)
+			var names []string
+			for _, f := range r.Named {
+				names = append(names, f.Name)
+			}
+			Expect(names).To(Equal([]string{"one", "all/b", "all/sub/a", "zip"}))
+			zip := r.Named[3]
+			Expect(zip.Zip).To(BeTrue())
+			list, err := zipReader(zip.Blob.Inline)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(list).To(Equal([]string{"b", "sub/", "sub/a"}))
+			Expect(run(spec).Digest).To(Equal(r.Digest))
+		})
+
+		DescribeTable("fails when it ended well and others may wait for what it did not write",
+			func(result job.NamedResult, why string) {
+				r := run(&job.Spec{Module: script(tree...), Dirs: []string{"out"}, Outputs: []string{"out/b", "none"}, Results: []job.NamedResult{result, {Path: "out/b", Name: "one"}}})
+				Expect(r.Kind).To(Equal(job.Incomplete))
+				Expect(r.Success()).To(BeFalse())
+				Expect(r.Message).To(Equal(why))
+				Expect(r.Missing).To(ConsistOf(`output "none": the job did not write it`, why))
+				Expect(r.Outputs).To(HaveLen(1), "others are kept")
+				Expect(r.Named).To(HaveLen(1))
+			},
+			Entry("a file", job.NamedResult{Path: "out.txt", Name: "x/y"}, "named result x/y: the job did not write out.txt"),
+			Entry("a directory of many", job.NamedResult{Path: "gone/*", Name: "x/*"}, "named result x/*: the job did not write gone/*"),
+			Entry("a file where a directory was to be", job.NamedResult{Path: "out/b/*", Name: "x/*"}, "named result x/*: out/b: it is not a directory"),
+			Entry("a link", job.NamedResult{Path: "out/link", Name: "x"}, "named result x: out/link: there is a link or a file on the way to it"),
+		)
+
+		It("keeps its own exit code when it did not write a named result", func() {
+			r := run(&job.Spec{Module: script(wasmtest.Exit(3)), Results: []job.NamedResult{{Path: "x", Name: "x"}}})
+			Expect(r.Kind).To(Equal(job.Exited))
+			Expect(r.ExitCode).To(BeEquivalentTo(3))
+			Expect(r.Missing).To(HaveLen(1))
+		})
+
+		It("has few bytes inside its result, and the rest stored", func() {
+			var steps []wasmtest.Step
+			for i := range 6 {
+				steps = append(steps, write(fmt.Sprint("out/", i), 15_000))
+			}
+			r := run(&job.Spec{Module: script(steps...), Dirs: []string{"out"}, Outputs: []string{"out"}})
+			inline := 0
+			for _, f := range r.Outputs {
+				inline += len(f.Blob.Inline)
+			}
+			Expect(r.Outputs).To(HaveLen(6))
+			Expect(inline).To(Equal(4 * 15_000))
+			Expect(s.kept).To(HaveLen(1), "equal bytes have one name")
+		})
+
+		It("is told when it left more files than a result lists, and what it left in one directory is zipped all the same", func() {
+			steps := []wasmtest.Step{mkdir("out")}
+			for i := range 33 {
+				steps = append(steps, mkdir(fmt.Sprint("out/", i)))
+				for k := range 32 {
+					steps = append(steps, wasmtest.Open(0, fmt.Sprint("out/", i, "/", k), wasmtest.Create), wasmtest.Call("fd_close", wasmtest.At(wasmtest.FD(0))))
+				}
+			}
+			r := run(&job.Spec{Module: script(steps...), Outputs: []string{"out"}, Results: []job.NamedResult{{Path: "out", Name: "all"}}})
+			Expect(r.Missing).To(ConsistOf(ContainSubstring("there are more than 1024 files")))
+			Expect(r.Named).To(HaveLen(1))
+		})
+	})
 })
+
+// zipReader lists the entries of an archive.
+func zipReader(b []byte) (names []string, err error) {
+	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range z.File {
+		names = append(names, f.Name)
+	}
+	return names, nil
+}
