@@ -148,6 +148,7 @@ func (b *Broker) someEndedIn(v ledger.Vector) bool {
 func (b *Broker) applyHorizon(_ actor.Context) {
 	for _, key := range b.replica.ApplyHorizon() {
 		b.dropped(key)
+		b.refs.drop(key)
 	}
 	if known := b.replica.Horizon(); !b.horizon.passed.CoversAll(known) {
 		b.horizon.passed = known

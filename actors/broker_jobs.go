@@ -172,6 +172,7 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	b.owners.lead(j, v != nil)
 	b.account(old, j)
 	b.horizon.ended.note(j, jobKey(j.ID))
+	b.refs.note(jobKey(j.ID), blobsOf(j))
 	b.inputs.add(j)
 	b.noteArray(old, j)
 	if v != nil {

@@ -175,6 +175,8 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 		b.jobMerged(ctx, old, s)
 	case nodeState:
 		b.nodeMerged(ctx, s.Node)
+	case storeState:
+		b.storeKnown(ctx, s.Store)
 	case brokerState:
 		b.brokerMerged(ctx, s.Broker)
 	case forgetState:
@@ -246,6 +248,7 @@ func (b *Broker) forgottenThere(msg *forgottenThere) {
 			b.note("forgotten elsewhere", id, msg.peer)
 			b.replica.Drop(jobKey(id))
 			b.dropped(jobKey(id))
+			b.refs.drop(jobKey(id))
 		}
 	}
 }

@@ -374,6 +374,7 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	v, by := j.Decided()
 	b.owners.lead(j, v != nil)
 	b.horizon.ended.note(j, rec.Key)
+	b.refs.note(rec.Key, blobsOf(j))
 	if v != nil {
 		if by.Journal == b.journal && !j.Ended {
 			b.decided(ctx, j)

@@ -67,7 +67,7 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
 			g.pass(ctx, &listNodes{seen})
 		}
-	case *messages.StatusRequest:
+	case *messages.StatusRequest, *messages.StoresRequest:
 		g.pass(ctx, msg)
 	case *messages.SealSession:
 		g.seal(ctx)
