@@ -95,10 +95,10 @@ func (s Stores) Find(node string) (Store, bool) {
 	return s.All[i], true
 }
 
-// Should returns the stores that should have a blob of so many bytes: the first Replicas in its rank that have room for it. One that has none is
-// passed over.
-func (s Stores) Should(digest [32]byte, size uint64) []Store {
-	ranked := slices.DeleteFunc(Rank(digest, s.Up()), func(x Store) bool { return x.Free < size })
+// Should returns the stores that should have a blob of so many bytes: the first Replicas in its rank that have room for it, or have it already. One
+// that has neither is passed over.
+func (s Stores) Should(digest [32]byte, size uint64, has func(node string) bool) []Store {
+	ranked := slices.DeleteFunc(Rank(digest, s.Up()), func(x Store) bool { return x.Free < size && !has(x.Node) })
 	return ranked[:min(len(ranked), s.Replicas)]
 }
 

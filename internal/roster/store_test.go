@@ -102,9 +102,12 @@ var _ = Describe("Where a blob belongs", Label("DATA-3"), func() {
 		all := stores(4)
 		all[0].State, all[1].Free = roster.Lost, 10
 		known := roster.Stores{All: all, Replicas: 3}
-		Expect(nodes(known.Should(digest(1), 11))).To(ConsistOf("node-02", "node-03"))
-		Expect(nodes(known.Should(digest(1), 10))).To(ConsistOf("node-01", "node-02", "node-03"))
+		none := func(string) bool { return false }
+		Expect(nodes(known.Should(digest(1), 11, none))).To(ConsistOf("node-02", "node-03"))
+		Expect(nodes(known.Should(digest(1), 10, none))).To(ConsistOf("node-01", "node-02", "node-03"))
+		full := func(node string) bool { return node == "node-01" }
+		Expect(nodes(known.Should(digest(1), 11, full))).To(ConsistOf("node-01", "node-02", "node-03"), "what it has needs no room")
 		known.Replicas = 1
-		Expect(known.Should(digest(1), 11)).To(HaveLen(1))
+		Expect(known.Should(digest(1), 11, none)).To(HaveLen(1))
 	})
 })
