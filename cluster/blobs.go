@@ -107,7 +107,7 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 		if !p.Has(identity.RoleBroker) {
 			continue
 		}
-		err := client.Get(ctx, base(string(p.ID)), d, b.store)
+		err := client.Get(ctx, []string{base(string(p.ID))}, d, b.store)
 		if err == nil {
 			return nil
 		}
@@ -120,11 +120,11 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 }
 
 // Fetch implements workbench.Blobs.
-func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, error) {
+func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, func(), error) {
 	d := blob.Digest(x.Digest)
-	path, err := b.store.Path(ctx, d)
+	path, release, err := b.store.Path(ctx, d)
 	if !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrCorrupt) { // what is damaged is gone by now, and fetched anew
-		return path, err
+		return path, release, err
 	}
 	if len(x.Inline) > 0 {
 		err = b.store.Put(ctx, bytes.NewReader(x.Inline), d)
@@ -132,7 +132,7 @@ func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, err
 		err = b.fetch(ctx, from, d)
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
 	return b.store.Path(ctx, d)
 }
@@ -141,7 +141,7 @@ func (b *blobs) fetch(ctx context.Context, from string, d blob.Digest) error {
 	if from == string(b.links.Self().ID) {
 		return b.bring(ctx, d)
 	}
-	return blob.NewClient(b.transport).Get(ctx, base(from), d, b.store)
+	return blob.NewClient(b.transport).Get(ctx, []string{base(from)}, d, b.store)
 }
 
 // Keep implements workbench.Blobs: the bytes are at node to, verified, when it returns.
