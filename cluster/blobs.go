@@ -168,11 +168,11 @@ func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
 }
 
 // Fetch implements workbench.Blobs.
-func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, error) {
+func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (path string, release func(), err error) {
 	d := blob.Digest(x.Digest)
-	path, err := b.hold(ctx, d)
+	path, release, err = b.store.Path(ctx, d)
 	if !errors.Is(err, blob.ErrNotFound) && !errors.Is(err, blob.ErrCorrupt) { // what is damaged is gone by now, and fetched anew
-		return path, err
+		return path, release, err
 	}
 	if len(x.Inline) > 0 {
 		err = b.store.Put(ctx, bytes.NewReader(x.Inline), d)
@@ -180,19 +180,9 @@ func (b *blobs) Fetch(ctx context.Context, from string, x job.Blob) (string, err
 		err = b.fetch(ctx, from, d)
 	}
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return b.hold(ctx, d)
-}
-
-// hold returns the path of a blob's file, which stays until ctx ends.
-func (b *blobs) hold(ctx context.Context, d blob.Digest) (string, error) {
-	path, release, err := b.store.Path(ctx, d)
-	if err != nil {
-		return "", err
-	}
-	context.AfterFunc(ctx, release)
-	return path, nil
+	return b.store.Path(ctx, d)
 }
 
 // fetch brings a blob into the store.

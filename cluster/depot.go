@@ -48,14 +48,14 @@ const (
 	batch = 512
 	// fresh is how old a blob may be for which nobody has submitted what needs it.
 	fresh = 10 * time.Minute
-	// burst is the step of the bandwidth's budget, in bytes.
-	burst = 64 << 10
+	// budgetStep is the step of the bandwidth's budget, in bytes.
+	budgetStep = 64 << 10
 )
 
 func startDepot(b *blobs, cfg config.Datastore, ask asks, log *slog.Logger) *depot {
 	ctx, cancel := context.WithCancel(context.Background())
 	d := &depot{
-		blobs: b, log: log, retention: cfg.Retention, bandwidth: rate.NewLimiter(rate.Limit(cfg.Bandwidth), burst), ask: ask, now: wallClock, cancel: cancel,
+		blobs: b, log: log, retention: cfg.Retention, bandwidth: rate.NewLimiter(rate.Limit(cfg.Bandwidth), budgetStep), ask: ask, now: wallClock, cancel: cancel,
 	}
 	d.measure(ctx)
 	d.work.Go(func() { each(ctx, measureEvery, nil, d.measure) })
@@ -307,7 +307,7 @@ type slowly struct {
 
 // Read waits until what it has read is within the budget.
 func (s *slowly) Read(p []byte) (int, error) {
-	n, err := s.r.Read(p[:min(len(p), burst)])
+	n, err := s.r.Read(p[:min(len(p), budgetStep)])
 	if n > 0 {
 		if waited := s.budget.WaitN(s.ctx, n); waited != nil {
 			return 0, waited

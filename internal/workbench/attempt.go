@@ -25,7 +25,8 @@ type attempt struct {
 	Task
 	bench *Bench
 	ctx   context.Context
-	dir   string // "" until, and unless, the job has files
+	dir   string   // "" until, and unless, the job has files
+	held  []func() // release what was fetched
 }
 
 // run takes the attempt through its steps. Whatever fails before the program runs is not the program's fault.
@@ -54,6 +55,16 @@ func (a *attempt) run() *job.Result {
 	return r
 }
 
+// fetch returns a local file with the bytes of b. It stays until the attempt is over.
+func (a *attempt) fetch(b job.Blob) (string, error) {
+	path, release, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, b)
+	if err != nil {
+		return "", err
+	}
+	a.held = append(a.held, release)
+	return path, nil
+}
+
 func (a *attempt) unfetched(err error) *job.Result {
 	if cause := context.Cause(a.ctx); cause != nil {
 		err = cause
@@ -64,7 +75,7 @@ func (a *attempt) unfetched(err error) *job.Result {
 // prepare brings everything the run needs.
 func (a *attempt) prepare() (wasm.Request, error) {
 	s := a.Spec
-	module, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, s.Module)
+	module, err := a.fetch(s.Module)
 	if err != nil {
 		return wasm.Request{}, fmt.Errorf("the module: %w", err)
 	}
@@ -121,7 +132,7 @@ func (a *attempt) open(b job.Blob) (io.ReadCloser, error) {
 		}
 		return io.NopCloser(bytes.NewReader(b.Inline)), nil
 	}
-	path, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, b)
+	path, err := a.fetch(b)
 	if err != nil {
 		return nil, err
 	}
@@ -231,6 +242,9 @@ func (a *attempt) collect(r *job.Result) error {
 }
 
 func (a *attempt) clean() {
+	for _, release := range a.held {
+		release()
+	}
 	if a.dir == "" {
 		return
 	}
