@@ -351,4 +351,3 @@ func (d *depot) sweep(ctx context.Context) {
 		d.log.Info("bytes deleted that nothing needs", "blobs", gone, "bytes", bytes, "total", d.deleted.Add(uint64(gone))) //nolint:gosec // a count
 	}
 }
-

@@ -175,7 +175,9 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	if err := n.spawn(broker, messages.BrokerActor); err != nil {
 		return err
 	}
-	n.depot = startDepot(n.blobs, n.cfg.Datastore, n.needed(messages.BrokerActor), n.log)
+	if n.depot == nil { // a datastore that becomes a broker has one
+		n.depot = startDepot(n.blobs, n.cfg.Datastore, n.needed(messages.BrokerActor), n.log)
+	}
 	return n.spawn(gateway, messages.GatewayActor)
 }
 
@@ -298,6 +300,9 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 
 // connect lets others in and dials the brokers that are known.
 func (n *Node) connect(opt Options) error {
+	if n.cfg.Address() == "" && (n.plays(config.RoleBroker) || n.plays(config.RoleDatastore)) {
+		n.back = startReverse(n.blobs, n.log)
+	}
 	n.nearby = startNeighbourhood(n.cfg, opt.Identity, n.links, n.found, n.log) // links tell it who comes and goes
 	if listen := cmp.Or(opt.Listen, n.cfg.Listen()); listen != "" {
 		if err := n.links.Listen(listen); err != nil {
@@ -305,9 +310,6 @@ func (n *Node) connect(opt Options) error {
 		}
 	}
 	n.found.dial()
-	if n.cfg.Address() == "" && (n.plays(config.RoleBroker) || n.plays(config.RoleDatastore)) {
-		n.back = startReverse(n.blobs, n.log)
-	}
 	if n.plays(config.RoleBroker) {
 		n.nearby.announce()
 	}
