@@ -153,7 +153,9 @@ func (d *detours) RoundTrip(req *http.Request) (*http.Response, error) {
 		if !errors.As(err, &unreachable) || req.Context().Err() != nil {
 			return resp, err
 		}
-		d.markDown(node)
+		if !errors.Is(err, errNoAddress) { // that may be known in a moment
+			d.markDown(node)
+		}
 	}
 	via, ok := d.relay(node)
 	if !ok {
