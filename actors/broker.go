@@ -39,6 +39,9 @@ type BrokerSettings struct {
 	// Bytes is told what bytes this broker should have because it has a job that needs them, or left them: who took it may be gone when they are
 	// asked for. It must not block. Nil: nobody.
 	Bytes func([]*job.Blob)
+	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
+	Stores   func(roster.Stores)
+	Replicas int // how many datastores should have each blob; 0: one
 }
 
 // tick is how often the broker looks at leases, owners and retention.
@@ -72,6 +75,8 @@ type Broker struct {
 	stirred   map[job.ID]struct{} // jobs whose named data has moved since they were told
 	arrays    arrays
 	contacts  contacts
+	depots    depots
+	refs      references
 	retention *retention
 	removals  *retention             // of names: when they need not be kept any longer
 	peers     map[string]*peerBroker // brokers in reach, by node
@@ -136,6 +141,8 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			asked:     map[job.ID]time.Time{},
 			offers:    map[job.ID]time.Time{},
 			horizon:   newHorizon(),
+			depots:    newDepots(),
+			refs:      newReferences(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
 		}
 	}, actor.WithSupervisor(&childFailed{n.Log})), nil
@@ -194,6 +201,15 @@ func (b *Broker) receive(ctx actor.Context) {
 		b.doubtOver(ctx, msg)
 	case *actor.Terminated:
 		b.terminated(ctx, msg)
+
+	case *messages.RegisterStore:
+		b.registerStore(ctx, msg)
+	case *messages.StoreHeartbeat:
+		b.storeHeartbeat(ctx, msg)
+	case *messages.ReferencesRequest:
+		b.referencesRequest(ctx, msg)
+	case *storeCut:
+		b.storeCut(ctx, msg)
 
 	case *messages.PeerUp:
 		b.peerUp(ctx, msg)
@@ -324,6 +340,9 @@ func (b *Broker) resume(ctx actor.Context) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
 	b.applyHorizon(ctx)
+	for _, rec := range sortedRecords(b.replica, ledger.Store) {
+		b.depots.known[rec.Key.ID] = rec.State.(storeState).Store
+	}
 	for _, rec := range sortedRecords(b.replica, ledger.Data) {
 		b.dataMoved(ctx, data.Record{}, rec.State.(dataState).Record)
 	}
@@ -342,6 +361,7 @@ func (b *Broker) stop() {
 		t.stop()
 	}
 	b.crew.stop()
+	b.depots.stop()
 }
 
 // arm sends the next tick. Timers only ever send a message; nothing of the broker is touched from outside its mailbox.
@@ -357,9 +377,11 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.lastTick = now
 	if late > 0 { // we were held up ourselves: nobody is blamed for the time that nobody listened
 		b.crew.forgive(late)
+		b.depots.forgive(late)
 		b.owners.forgive(late)
 	}
 	b.watchExecutors(ctx, now)
+	b.watchStores(ctx, now)
 	b.endRetention(ctx, now)
 	b.endRemovals(ctx, now)
 	b.crew.prune(now)

@@ -30,11 +30,11 @@ func (b *Broker) lookForBrokers() {
 	b.contacts = contacts{found, b.contacts.rev + 1}
 }
 
-// contactsFor returns what an executor has not been told yet of where brokers are.
-func (b *Broker) contactsFor(m *member) []string {
-	if m.told == b.contacts.rev {
+// news returns where brokers are, nothing to whom knows that already.
+func (b *Broker) news(known *uint64) []string {
+	if *known == b.contacts.rev {
 		return nil
 	}
-	m.told = b.contacts.rev
+	*known = b.contacts.rev
 	return b.contacts.addresses
 }

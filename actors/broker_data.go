@@ -123,6 +123,11 @@ func (b *Broker) replaceMerged(ctx actor.Context, r data.Record) {
 // referData is the one place where bytes begin to be needed because a record names them, or cease to be because it is gone.
 func (b *Broker) referData(old, r data.Record) {
 	needed := func(r data.Record) bool { return !r.Gone && r.Blob.Elsewhere() }
+	if needed(r) {
+		b.refs.note(dataKey(r.ID), []*job.Blob{&r.Blob})
+	} else {
+		b.refs.drop(dataKey(r.ID))
+	}
 	if needed(r) && !needed(old) && b.Bytes != nil {
 		b.Bytes([]*job.Blob{&r.Blob})
 	}

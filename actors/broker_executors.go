@@ -90,7 +90,8 @@ func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 	}
 	answer := &messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known}
 	if known {
-		answer.Brokers = b.contactsFor(m)
+		answer.Brokers = b.news(&m.told)
+		answer.Stores = b.storeNews(&m.stores)
 	}
 	ctx.Request(ctx.Sender(), answer)
 }
@@ -157,6 +158,9 @@ func (b *Broker) terminated(ctx actor.Context, msg *actor.Terminated) {
 		return // everybody ends
 	}
 	if msg.Who.Address == b.ID && b.supervisorEnded(ctx, msg.Who) {
+		return
+	}
+	if b.storeEnded(ctx, msg) {
 		return
 	}
 	m, ok := b.crew.members[msg.Who.Address]

@@ -188,6 +188,7 @@ func (b *Broker) retireClocks(known ledger.Vector) {
 // dropped forgets what this broker knew of a record.
 func (b *Broker) dropped(key ledger.Key) {
 	b.unsave(key)
+	b.refs.drop(key)
 	delete(b.horizon.ended, key)
 	id := job.ID(key.ID)
 	made := min(id.Time(), b.hybrid().Wall)

@@ -179,6 +179,8 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 		b.replaceMerged(ctx, s.Record)
 	case nodeState:
 		b.nodeMerged(ctx, s.Node)
+	case storeState:
+		b.storeKnown(ctx, s.Store)
 	case brokerState:
 		b.brokerMerged(ctx, s.Broker)
 	case forgetState:

@@ -37,6 +37,8 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.listData(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
+	case *messages.StoresRequest:
+		b.listStores(ctx)
 	case *sealSession:
 		b.reply(ctx, &sessionContent{msg.client, b.replica.Vector(), b.hybrid()})
 	case returned: // what must arrive is sent again by whoever needs it

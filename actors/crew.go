@@ -29,6 +29,7 @@ type member struct {
 	live       map[job.Name]bool   // attempts under way
 	reconnects Timer               // runs while the connection is gone
 	told       uint64              // which contacts it heard of last
+	stores     uint64              // and which datastores
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }

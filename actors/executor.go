@@ -3,14 +3,13 @@ package actors
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/placement"
+	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -24,6 +23,8 @@ type ExecutorSettings struct {
 	Resend    time.Duration // how long a result waits for its answer before it is sent again
 	Workbench Workbench
 	Results   Results // nil: they are in memory
+	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
+	Stores func(roster.Stores)
 }
 
 // Executor runs attempts for its home broker. It holds a lease there, which it numbers itself; it queues what it was deployed, hands it to
@@ -32,25 +33,16 @@ type ExecutorSettings struct {
 type Executor struct {
 	*Node
 	ExecutorSettings
-	log       *slog.Logger
-	brokers   []string // node ids of the brokers in reach, in the order they came
-	home      *actor.PID
-	lease     uint64 // begins at the incarnation, whose random low bits leave room for those of one life
-	confirmed bool   // home has accepted the lease
-	timeout   time.Duration
-	heard     time.Time      // when home was last heard
-	pulse     detect.Accrual // of its answers to heartbeats
-	strain    detect.Strain
-	runners   []*station
-	waiting   []*deployment
-	hands     map[job.Name]*deployment // everything deployed and not answered yet
-	finished  int                      // how many of them are
-	shelf     shelf
-	pace      placement.Pace
-	told      uint32 // the window that home knows
-	ticker    Timer
-	every     time.Duration
-	ticked    time.Time
+	homing
+	log      *slog.Logger
+	runners  []*station
+	waiting  []*deployment
+	hands    map[job.Name]*deployment // everything deployed and not answered yet
+	finished int                      // how many of them are
+	shelf    shelf
+	pace     placement.Pace
+	told     uint32 // the window that home knows
+	ticker   Timer
 }
 
 // station is a runner and what it is at.
@@ -88,7 +80,7 @@ func NewExecutor(n *Node, s ExecutorSettings) (*actor.Props, error) {
 	return n.props(func() actor.Actor {
 		e := &Executor{
 			Node: n, ExecutorSettings: s, log: n.Log.With("actor", messages.ExecutorActor),
-			hands: map[job.Name]*deployment{}, finished: len(kept), lease: n.Incarnation, every: firstHeartbeat, timeout: firstTimeout,
+			hands: map[job.Name]*deployment{}, finished: len(kept), homing: newHoming(n),
 		}
 		e.shelf.Node, e.shelf.disk = n, s.Results
 		for _, d := range kept {
@@ -97,12 +89,6 @@ func NewExecutor(n *Node, s ExecutorSettings) (*actor.Props, error) {
 		return e
 	}), nil
 }
-
-// Until a broker says how it wants them, heartbeats and leases are these.
-const (
-	firstHeartbeat = 500 * time.Millisecond
-	firstTimeout   = 3 * time.Second
-)
 
 // Receive turns messages into calls.
 func (e *Executor) Receive(ctx actor.Context) {
@@ -121,7 +107,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 	case *messages.PeerUp:
 		e.brokerUp(ctx, msg)
 	case *messages.PeerDown:
-		e.brokerDown(ctx, msg)
+		e.brokerDown(msg)
 	case *messages.ExecutorRegistered:
 		e.registered(ctx, msg)
 	case *messages.HeartbeatAnswered:
@@ -175,13 +161,13 @@ func (e *Executor) arm(ctx actor.Context) {
 
 func (e *Executor) tick(ctx actor.Context) {
 	e.arm(ctx)
-	e.forgive()
+	e.forgive(e.Now())
 	e.letGo(ctx)
 	e.shelf.flush(ctx)
 	if e.home == nil {
 		return
 	}
-	if silent := e.Now().Sub(e.heard); silent > e.timeout && e.pulse.Suspects(silent, e.strain.Allowance(), detect.Settings{Interval: e.every, Timeout: e.timeout}) {
+	if silent, lost := e.silent(e.Now()); lost {
 		e.leaveHome(ctx, silent)
 		return
 	}
@@ -197,67 +183,31 @@ func (e *Executor) tick(ctx actor.Context) {
 	}
 }
 
-// forgive moves the home's lease on by as long as this node was held up itself, as one that was frozen is: nobody is blamed for the time
-// that nobody listened. The results that it comes back with belong to its home, and are late or not there.
-func (e *Executor) forgive() {
-	now := e.Now()
-	late := now.Sub(e.ticked) - 2*e.every
-	e.strain.Ticked(late + e.every)
-	if late > 0 {
-		e.heard = e.heard.Add(late)
-		e.pulse.Forgive(late)
-	}
-	e.ticked = now
-}
-
-// brokerUp remembers a broker, and makes it the home of an executor that has none. A broker on its own node is its home whoever was before, so that
-// one broker speaks for all of a node.
+// brokerUp hears of a broker, which may become home.
 func (e *Executor) brokerUp(ctx actor.Context, msg *messages.PeerUp) {
-	if !slices.Contains(msg.Roles, messages.Broker) {
-		return
-	}
-	if !slices.Contains(e.brokers, msg.Node) {
-		e.brokers = append(e.brokers, msg.Node)
-	}
-	if e.home == nil || e.home.Address == msg.Node || msg.Node == e.ID {
+	if e.homing.brokerUp(e.ID, msg) {
 		e.moveTo(ctx, msg.Node)
 	}
 }
 
-func (e *Executor) brokerDown(_ actor.Context, msg *messages.PeerDown) {
-	e.brokers = slices.DeleteFunc(e.brokers, func(b string) bool { return b == msg.Node })
-	if e.home != nil && e.home.Address == msg.Node {
-		e.confirmed = false // a new connection needs a new lease; another home is sought when the old lease is over
-	}
-}
-
-// leaveHome moves to the broker in reach that was not home for longest, if there is another one, and else keeps asking.
+// leaveHome moves to another broker if there is one in reach, and else keeps asking.
 func (e *Executor) leaveHome(ctx actor.Context, silent time.Duration) {
 	old := e.home.Address
-	at := slices.Index(e.brokers, old)
-	if at >= 0 { // in reach and silent: the last choice from now on
-		e.brokers = append(slices.Delete(e.brokers, at, at+1), old)
-	}
-	next := old
-	if len(e.brokers) > 0 {
-		next = e.brokers[0]
-	}
+	next := e.next()
 	if next != old {
 		e.log.Warn("home broker lost", "broker", old, "silent", silent, "next", next)
 	}
 	e.moveTo(ctx, next)
 }
 
-// moveTo makes a broker home, and gives it as long as a lease lasts to say something.
 func (e *Executor) moveTo(ctx actor.Context, broker string) {
-	e.home, e.heard, e.pulse = pid(broker, messages.BrokerActor), e.Now(), detect.Accrual{}
+	e.homing.moveTo(broker, e.Now())
 	e.register(ctx)
 }
 
 // register asks for a new lease and reports everything in hand, also results not answered yet.
 func (e *Executor) register(ctx actor.Context) {
-	e.lease++
-	e.confirmed = false
+	e.renew()
 	e.told = e.window()
 	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities()}
 	for _, d := range e.inHand() {
@@ -280,9 +230,7 @@ func (e *Executor) registered(ctx actor.Context, msg *messages.ExecutorRegistere
 	if !e.isHome(ctx) || msg.GetLease() != e.lease {
 		return
 	}
-	e.confirmed, e.heard = true, e.Now()
-	e.every = time.Duration(msg.GetHeartbeatMs()) * time.Millisecond
-	e.timeout = time.Duration(msg.GetTimeoutMs()) * time.Millisecond
+	e.accept(e.Now(), msg.GetHeartbeatMs(), msg.GetTimeoutMs())
 	e.log.Info("joined", "broker", e.home.Address, "lease", e.lease)
 	for _, d := range e.inHand() {
 		if d.result != nil {
@@ -295,19 +243,16 @@ func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatA
 	if !e.isHome(ctx) || msg.GetLease() != e.lease {
 		return
 	}
-	e.heard = e.Now()
-	e.pulse.Heard(e.heard)
+	e.answered(e.Now())
 	for _, address := range msg.GetBrokers() {
 		e.met(address)
+	}
+	if s := msg.GetStores(); s != nil && e.Stores != nil {
+		e.Stores(messages.StoresFromWire(s))
 	}
 	if !msg.GetKnown() {
 		e.register(ctx)
 	}
-}
-
-// isHome says whether the message under way came from the home broker's node.
-func (e *Executor) isHome(ctx actor.Context) bool {
-	return e.home != nil && ctx.Sender().Address == e.home.Address
 }
 
 func (e *Executor) capabilities() *messages.Capabilities {

@@ -75,7 +75,7 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		g.showData(ctx, msg)
 	case *messages.DataList:
 		g.listData(ctx, msg)
-	case *messages.StatusRequest:
+	case *messages.StatusRequest, *messages.StoresRequest:
 		g.pass(ctx, msg)
 	case *messages.SealSession:
 		g.seal(ctx)

@@ -39,6 +39,14 @@ func (s nodeState) Merge(o ledger.State) ledger.State {
 	return nodeState{s.Node.Merge(o.(nodeState).Node)}
 }
 
+// storeState is a datastore as the ledger keeps it.
+type storeState struct{ roster.Store }
+
+// Merge implements ledger.State.
+func (s storeState) Merge(o ledger.State) ledger.State {
+	return storeState{s.Store.Merge(o.(storeState).Store)}
+}
+
 // brokerState is a broker as the ledger keeps it.
 type brokerState struct{ roster.Broker }
 
@@ -98,12 +106,16 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Data:
 		d, err := data.Decode(b)
 		return dataState{d}, err
+	case ledger.Store:
+		s, err := roster.DecodeStore(b)
+		return storeState{s}, err
 	}
 	return nil, fmt.Errorf("record of kind %d: %w", kind, canon.ErrMalformed)
 }
 
 func jobKey(id job.ID) ledger.Key         { return ledger.Key{Kind: ledger.Job, ID: string(id)} }
 func nodeKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Node, ID: id} }
+func storeKey(node string) ledger.Key     { return ledger.Key{Kind: ledger.Store, ID: node} }
 func brokerKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Broker, ID: journal} }
 func dataKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Data, ID: id} }
 func forgetKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Forget, ID: journal} }

@@ -17,6 +17,7 @@ import (
 	"github.com/urbancompute/ucp/cluster/identity"
 	"github.com/urbancompute/ucp/cluster/link"
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
@@ -48,6 +49,7 @@ type node struct {
 	links       *link.Links
 	roots       []*actor.PID
 	bench       *bench
+	depot       *depot
 	incarnation uint64
 	down        bool
 }
@@ -109,7 +111,7 @@ func (nd *node) spawn(g Gomega, log *slog.Logger, roles ...string) {
 		case messages.Broker:
 			props, err := actors.NewBroker(about, actors.BrokerSettings{
 				Heartbeat: 500 * time.Millisecond, LeaseTimeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, LongJob: 5 * time.Second, Grace: 6 * time.Second,
-				SyncInterval: time.Second, BrokerTimeout: 10 * time.Second, ForgetEvery: 5 * time.Second, Keep: time.Hour, MaxQueued: 1000, First: true,
+				SyncInterval: time.Second, BrokerTimeout: 10 * time.Second, ForgetEvery: 5 * time.Second, Keep: time.Hour, MaxQueued: 1000, First: true, Replicas: 2,
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			nd.root(g, props, messages.BrokerActor)
@@ -117,10 +119,13 @@ func (nd *node) spawn(g Gomega, log *slog.Logger, roles ...string) {
 		case messages.Executor:
 			nd.bench = newBench()
 			props, err := actors.NewExecutor(about, actors.ExecutorSettings{
-				Slots: 2, Memory: 1 << 30, Labels: map[string]string{"name": nd.name}, Resend: 2 * time.Second, Workbench: nd.bench,
+				Slots: 2, Memory: 1 << 30, Labels: map[string]string{"name": nd.name}, Resend: 2 * time.Second, Workbench: nd.bench, Stores: nd.bench.toldOf,
 			})
 			g.Expect(err).NotTo(HaveOccurred())
 			nd.root(g, props, messages.ExecutorActor)
+		case messages.Datastore:
+			nd.depot = &depot{free: 1 << 30}
+			nd.root(g, actors.NewDatastore(about, nd.depot), messages.DatastoreActor)
 		}
 	}
 }
@@ -228,6 +233,7 @@ func (seals) Verify(content, seal []byte) error {
 // with its second; a streamed one echoes its input.
 type bench struct {
 	mu      sync.Mutex
+	stores  roster.Stores
 	started []job.Name
 	stopped []job.Name
 }

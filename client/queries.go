@@ -90,9 +90,10 @@ type Node struct {
 	Address  string // where others can dial it; empty: nowhere
 	Lease    uint64
 	Seen     time.Time // when it last changed
+	Store    *Store    // nil: it is no datastore
 }
 
-// Nodes returns the nodes of the network, by name.
+// Nodes returns the nodes of the network, datastores too, by name.
 func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 	answer, err := ask[*messages.NodesResponse](ctx, c, &messages.NodesRequest{Session: c.session.bytes()})
 	if err != nil {
@@ -106,7 +107,8 @@ func (c *Client) Nodes(ctx context.Context) ([]Node, error) {
 			Seen: time.UnixMilli(int64(min(n.GetSeenMs(), 1<<52))).UTC(),
 		}
 	}
-	return nodes, nil
+	stores, err := c.Stores(ctx)
+	return withStores(nodes, stores), err
 }
 
 // Status is how a broker sees itself and its network.

@@ -55,12 +55,25 @@ var _ = Describe("Asking a broker", func() {
 				b.say(h.sender, &messages.NodesResponse{Nodes: []*messages.NodeInfo{{Id: "n1", Name: "e1", Roles: []string{"executor"}, Slots: 2, SeenMs: 1000}}})
 			case *messages.StatusRequest:
 				b.say(h.sender, &messages.StatusResponse{Name: "b1", Executors: 3, UptimeMs: 1500})
+			case *messages.StoresRequest:
+				b.say(h.sender, &messages.StoresResponse{Stores: []*messages.StoreInfo{
+					{Node: "n2", Name: "d1", State: "up", Free: 5, Used: 3, SeenMs: 1000}, {Node: "n1", Name: "e1", State: "lost", SeenMs: 2000},
+				}})
 			}
 		})
 		c := dialTo(ctx, net, Options{}, b1)
 		nodes, err := c.Nodes(ctx)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(nodes).To(Equal([]Node{{ID: "n1", Name: "e1", Roles: []string{"executor"}, Slots: 2, Seen: time.Unix(1, 0).UTC()}}))
+		Expect(nodes).To(Equal([]Node{
+			{
+				ID: "n2", Name: "d1", Roles: []string{"datastore"}, State: "up", Seen: time.Unix(1, 0).UTC(),
+				Store: &Store{Node: "n2", Name: "d1", State: "up", Free: 5, Used: 3, Seen: time.Unix(1, 0).UTC()},
+			},
+			{
+				ID: "n1", Name: "e1", Roles: []string{"executor", "datastore"}, Slots: 2, Seen: time.Unix(1, 0).UTC(),
+				Store: &Store{Node: "n1", Name: "e1", State: "lost", Seen: time.Unix(2, 0).UTC()},
+			},
+		}))
 		Expect(c.Status(ctx)).To(Equal(Status{Name: "b1", Executors: 3, Uptime: 1500 * time.Millisecond}))
 	}, SpecTimeout(10*time.Second))
 
@@ -169,6 +182,8 @@ var _ = Describe("A client's session", Label("CLK-5"), func() {
 				b.say(h.sender, &messages.SessionSealed{Session: sealed})
 			case *messages.StatusRequest, *messages.NodesRequest:
 				b.say(h.sender, &messages.NodesResponse{})
+			case *messages.StoresRequest:
+				b.say(h.sender, &messages.StoresResponse{})
 			}
 		})
 		c := dialTo(ctx, net, Options{}, b1)

@@ -11,7 +11,7 @@ import (
 )
 
 // copies brings to a broker the bytes that its jobs name, before anybody asks for them: the broker that took a job may be gone by then, and the job
-// would be on two disks and what it runs on one.
+// would be on two disks and what it runs on one. Where there are datastores those keep the bytes, and brokers need not.
 type copies struct {
 	blobs  *blobs
 	log    *slog.Logger
@@ -42,6 +42,9 @@ func startCopies(b *blobs, log *slog.Logger) *copies {
 
 // want has bytes brought that are not here. It does not block.
 func (c *copies) want(all []*job.Blob) {
+	if len(c.blobs.where().Up()) > 0 {
+		return
+	}
 	for _, b := range all {
 		if d := blob.Digest(b.Digest); b.Elsewhere() && c.expect(d) {
 			select {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"github.com/urbancompute/ucp/cluster/identity"
 	"github.com/urbancompute/ucp/cluster/link"
 	"github.com/urbancompute/ucp/config"
+	"github.com/urbancompute/ucp/internal/blob"
 	"github.com/urbancompute/ucp/internal/journal"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/wasm"
@@ -50,6 +52,8 @@ type Node struct {
 	bench  *workbench.Bench
 	found  *contacts
 	copies *copies
+	depot  *depot   // nil: the node only caches
+	back   *reverse // nil: others can dial the node, or have no reason to
 	disk   *disk    // nil: the node is no broker, or keeps its records in memory
 	kept   *results // nil: it is no executor, or keeps its results in memory
 	failed chan error
@@ -70,6 +74,8 @@ const (
 	maxSpecBytes   = 128 << 10
 	maxJobsAnswer  = 100
 	resultPatience = 2 * time.Second
+	// neededPatience is how long an answer is waited for about which bytes are needed: a broker that cannot tell says nothing.
+	neededPatience = 10 * time.Second
 	// forgetEvery is how often brokers agree on what may be forgotten, and syncKeep how long a silent one may hold that up.
 	forgetEvery = 2 * time.Second
 	syncKeep    = 7 * 24 * time.Hour
@@ -98,7 +104,7 @@ func Start(cfg config.Node, opt Options) (*Node, error) {
 
 func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) error {
 	var err error
-	if n.blobs, err = openBlobs(filepath.Join(n.cfg.Dir, "blobs"), n.log); err != nil {
+	if n.blobs, err = openBlobs(n.cfg, n.log); err != nil {
 		return err
 	}
 	n.system = newActorSystem(n.log)
@@ -119,6 +125,9 @@ func (n *Node) start(opt Options, incarnation uint64, now func() time.Time) erro
 			return err
 		}
 	}
+	if err := n.spawnDatastore(about); err != nil {
+		return err
+	}
 	if err := n.spawnExecutor(about, opt); err != nil {
 		return err
 	}
@@ -132,7 +141,6 @@ func (n *Node) plays(role string) bool { return slices.Contains(n.roles, role) }
 func (n *Node) warnOfIdleSettings() {
 	for setting, set := range map[string]bool{
 		"http": n.cfg.HTTP != "", "insecure": n.cfg.Insecure,
-		"roles: datastore": n.cfg.HasRole(config.RoleDatastore),
 	} {
 		if set {
 			n.log.Warn("a setting has no effect in this version", "setting", setting)
@@ -156,7 +164,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 		settings.Journal, settings.First = n.disk, n.disk.first
 	}
 	n.copies = startCopies(n.blobs, n.log)
-	settings.Bytes = n.copies.want
+	settings.Bytes, settings.Stores, settings.Replicas = n.copies.want, n.blobs.Known, n.cfg.Datastore.Replicas
 	broker, err := actors.NewBroker(about, settings)
 	if err != nil {
 		return err
@@ -167,7 +175,56 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	if err := n.spawn(broker, messages.BrokerActor); err != nil {
 		return err
 	}
+	if n.depot == nil { // a datastore that becomes a broker has one
+		n.depot = startDepot(n.blobs, n.cfg.Datastore, n.needed(messages.BrokerActor), n.log)
+	}
 	return n.spawn(gateway, messages.GatewayActor)
+}
+
+// spawnDatastore starts the actor of the role datastore, and tells it of a broker in the same node.
+func (n *Node) spawnDatastore(about *actors.Node) error {
+	if !n.plays(config.RoleDatastore) {
+		return nil
+	}
+	if n.depot == nil { // a broker has one
+		n.depot = startDepot(n.blobs, n.cfg.Datastore, n.needed(messages.DatastoreActor), n.log)
+	}
+	if err := n.spawn(actors.NewDatastore(about, n.depot), messages.DatastoreActor); err != nil {
+		return err
+	}
+	n.tellOfBroker(messages.DatastoreActor)
+	return nil
+}
+
+// tellOfBroker tells an actor of the broker in the same node, if there is one.
+func (n *Node) tellOfBroker(name string) {
+	if n.plays(config.RoleBroker) {
+		n.tell(name, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.roles})
+	}
+}
+
+// needed asks an actor of this node which bytes records still need.
+func (n *Node) needed(name string) asks {
+	return func(ctx context.Context, digests []blob.Digest) ([]bool, error) {
+		var asked []byte
+		for _, d := range digests {
+			asked = append(asked, d[:]...)
+		}
+		to := actor.NewPID(string(n.id), name)
+		answer, err := actors.RootContext(n.system, n.clock).RequestFuture(to, &messages.ReferencesRequest{Digests: asked}, neededPatience).Result()
+		if err != nil {
+			return nil, fmt.Errorf("which of %d blobs are needed: %w", len(digests), err)
+		}
+		told, ok := messages.Unstamp(answer).(*messages.ReferencesResponse)
+		if !ok || len(told.GetReferenced()) != len(digests) || !bytes.Equal(told.GetDigests(), asked) {
+			return nil, fmt.Errorf("which of %d blobs are needed: the answer is to another question", len(digests))
+		}
+		needed := make([]bool, len(digests))
+		for i, yes := range told.GetReferenced() {
+			needed[i] = yes != 0
+		}
+		return needed, ctx.Err()
+	}
 }
 
 // spawnExecutor starts the actors of the role executor, and tells them of a broker in the same node.
@@ -193,7 +250,7 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	}
 	settings := actors.ExecutorSettings{
 		Slots: slots, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
-		Resend: resultPatience, Workbench: n.bench,
+		Resend: resultPatience, Workbench: n.bench, Stores: n.blobs.Known,
 	}
 	if n.cfg.Identity != "" {
 		if n.kept, err = openResults(n.cfg, n.log); err != nil {
@@ -208,9 +265,7 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err := n.spawn(executor, messages.ExecutorActor); err != nil {
 		return err
 	}
-	if n.plays(config.RoleBroker) {
-		n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.roles})
-	}
+	n.tellOfBroker(messages.ExecutorActor)
 	return nil
 }
 
@@ -245,6 +300,9 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 
 // connect lets others in and dials the brokers that are known.
 func (n *Node) connect(opt Options) error {
+	if n.cfg.Address() == "" && (n.plays(config.RoleBroker) || n.plays(config.RoleDatastore)) {
+		n.back = startReverse(n.blobs, n.log)
+	}
 	n.nearby = startNeighbourhood(n.cfg, opt.Identity, n.links, n.found, n.log) // links tell it who comes and goes
 	if listen := cmp.Or(opt.Listen, n.cfg.Listen()); listen != "" {
 		if err := n.links.Listen(listen); err != nil {
@@ -277,6 +335,7 @@ func (n *Node) linkEvent(event any) {
 		actors.RootContext(n.system, n.clock).Send(pid, event)
 	}
 	n.understudy.lookAgain()
+	n.back.lookAgain()
 	if before > 0 && now == 0 {
 		n.nearby.lookAgain()
 	}
@@ -327,6 +386,8 @@ func (n *Node) Close() {
 	if n.copies != nil {
 		n.copies.close()
 	}
+	n.depot.close()
+	n.back.close()
 	if n.links != nil {
 		n.links.Close(ctx)
 	}

@@ -187,3 +187,14 @@ func optionalAddress(defaultPort int) kind {
 	}
 	return scalar(k.word, "host:port", isString, parse)
 }
+
+// storage is the URL of a place for bytes; empty means in the node's directory.
+func storage() kind {
+	return text("URL", func(s string) error {
+		scheme, rest, ok := strings.Cut(s, "://")
+		if s == "" || ok && rest != "" && (scheme == "file" && rest[0] == '/' || scheme == "s3") {
+			return nil
+		}
+		return fmt.Errorf("must be file:///DIRECTORY or s3://BUCKET, not %q", s)
+	})
+}

@@ -79,6 +79,10 @@ type Node struct {
 	Caps Caps `mapstructure:"caps"`
 	// Queue bounds what waits in this node.
 	Queue Queue `mapstructure:"queue"`
+	// Datastore says where and how a datastore keeps bytes. Brokers follow datastore.replicas and datastore.retention too.
+	Datastore Datastore `mapstructure:"datastore"`
+	// Cache bounds what an executor keeps of bytes it has used.
+	Cache Cache `mapstructure:"cache"`
 	// Insecure switches mutual TLS off; only allowed on loopback. Default false.
 	Insecure bool `mapstructure:"insecure"`
 }
@@ -141,6 +145,26 @@ type Queue struct {
 	Mailbox int `mapstructure:"mailbox"`
 }
 
+// Datastore says where and how bytes are kept for others.
+type Datastore struct {
+	// URL is where they are: file:///DIRECTORY, or s3://BUCKET for an object store that is there already. Default empty: in Dir.
+	URL string `mapstructure:"url"`
+	// Replicas is how many datastores should have each blob, of as many as there are. Brokers tell it to all others. Default 2.
+	Replicas int `mapstructure:"replicas"`
+	// Retention is how long a blob that nothing needs is kept after it was last put or asked for. Default 24 h.
+	Retention time.Duration `mapstructure:"retention"`
+	// Reserve is how much of the disk is left free. Default 1 GiB.
+	Reserve Size `mapstructure:"reserve"`
+	// Bandwidth is how many bytes a second a datastore spends on making copies at others. Default 32 MiB.
+	Bandwidth Size `mapstructure:"bandwidth"`
+}
+
+// Cache bounds what an executor keeps of bytes it has used.
+type Cache struct {
+	// Bytes is how much it keeps of modules, inputs and outputs; what was used least recently goes first. Default 10 GiB.
+	Bytes Size `mapstructure:"bytes"`
+}
+
 // Defaults returns the node that nobody configured: valid but for its name, its directories and its roles, which
 // depend on the machine and on the reader's wish.
 func Defaults() Node {
@@ -158,7 +182,9 @@ func Defaults() Node {
 			Memory: GiB, Timeout: 24 * time.Hour, Stdout: 64 * MiB, Stderr: 64 * MiB,
 			OpenFiles: 1024, Module: 32 * MiB, Output: GiB, Compile: time.Minute,
 		},
-		Queue: Queue{Jobs: 1_000_000, Attempts: 1024, Mailbox: 10_000},
+		Queue:     Queue{Jobs: 1_000_000, Attempts: 1024, Mailbox: 10_000},
+		Datastore: Datastore{Replicas: 2, Retention: 24 * time.Hour, Reserve: GiB, Bandwidth: 32 * MiB},
+		Cache:     Cache{Bytes: 10 * GiB},
 	}
 }
 

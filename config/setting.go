@@ -63,6 +63,12 @@ var settings = []setting{
 	{"queue.jobs", whole(1, 1<<30), anywhere, "most jobs that wait in a broker"},
 	{"queue.attempts", whole(1, 1<<30), anywhere, "most attempts that wait in an executor for a free slot"},
 	{"queue.mailbox", whole(1, 1<<30), anywhere, "most messages from outside that wait for one actor"},
+	{"datastore.url", storage(), anywhere, "where a datastore keeps bytes: file:///DIRECTORY or s3://BUCKET; empty means in dir"},
+	{"datastore.replicas", whole(1, 100), anywhere, "datastores that should have each blob, if there are as many; told by brokers"},
+	{"datastore.retention", duration(), anywhere, "time a blob that nothing needs is kept after it was last put or asked for"},
+	{"datastore.reserve", size(1024 * TiB), anywhere, "disk space a datastore leaves free"},
+	{"datastore.bandwidth", size(TiB), anywhere, "bytes a second a datastore spends on copies at others"},
+	{"cache.bytes", size(1024 * TiB), anywhere, "most an executor keeps of bytes it has used"},
 	{"insecure", boolean(), anywhere, "no mutual TLS; only on loopback, for experiments"},
 }
 

@@ -58,6 +58,11 @@ func (l *lab) executor(name string, seeds ...*node) *node {
 	return l.add(clusterlab.Setup{Name: name, Roles: []string{"executor"}, Seeds: addresses(seeds)})
 }
 
+// datastore makes a node that keeps bytes, and does not start it.
+func (l *lab) datastore(name string, seeds ...*node) *node {
+	return l.add(clusterlab.Setup{Name: name, Roles: []string{"datastore"}, Seeds: addresses(seeds)})
+}
+
 // alone makes a node that is both, and does not start it.
 func (l *lab) alone(name string) *node {
 	return l.add(clusterlab.Setup{Name: name, Roles: []string{"broker", "executor"}})
@@ -104,9 +109,13 @@ func (n *node) reads(parts ...string) string {
 
 // blob is where the node keeps bytes.
 func (n *node) blob(b client.Blob) string {
-	name := hex.EncodeToString(b.Digest[:])
-	return n.File("data", "blobs", name[:2], name)
+	return n.File("data", "blobs", hexOf(b)[:2], hexOf(b))
 }
+
+func hexOf(b client.Blob) string { return hex.EncodeToString(b.Digest[:]) }
+
+// emptied takes a node's bytes away.
+func emptied(n *node) error { return os.RemoveAll(n.File("data", "blobs")) }
 
 // start starts the node, which comes up, and returns it.
 func (n *node) start(ctx context.Context) *node {

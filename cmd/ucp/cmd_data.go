@@ -87,19 +87,6 @@ func (o dataOutput) note() string {
 	return strings.Join(notes, ", ")
 }
 
-// bytesText tells a number of bytes roughly.
-func bytesText(n uint64) string {
-	const unit = 1024
-	if n < unit {
-		return fmt.Sprintf("%d B", n)
-	}
-	value, letters := float64(n)/unit, "KMGTPE"
-	for value >= unit && len(letters) > 1 {
-		value, letters = value/unit, letters[1:]
-	}
-	return fmt.Sprintf("%.1f %ciB", value, letters[0])
-}
-
 func newDataListCommand(a *app) *cobra.Command {
 	var limit int
 	var after string

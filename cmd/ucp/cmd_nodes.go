@@ -29,6 +29,34 @@ type nodeOutput struct {
 	Address  string            `json:"address,omitempty"`
 	Lease    uint64            `json:"lease,omitempty"`
 	Changed  instant           `json:"changed"`
+	Store    *storeOutput      `json:"datastore,omitempty"`
+}
+
+// storeOutput is what a node keeps for others, in JSON.
+type storeOutput struct {
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Home   string `json:"home,omitempty"`
+	Free   uint64 `json:"free_bytes"`
+	Used   uint64 `json:"used_bytes"`
+}
+
+func storeOf(s *client.Store) *storeOutput {
+	if s == nil {
+		return nil
+	}
+	return &storeOutput{State: s.State, Reason: s.Reason, Home: s.Home, Free: s.Free, Used: s.Used}
+}
+
+// text says how a datastore is in a few words.
+func (s *storeOutput) text() string {
+	switch {
+	case s == nil:
+		return "-"
+	case s.State != "up":
+		return s.State
+	}
+	return fmt.Sprintf("%s used, %s free", bytesText(s.Used), bytesText(s.Free))
 }
 
 func newNodeListCommand(a *app) *cobra.Command {
@@ -64,14 +92,14 @@ func nodesOf(nodes []client.Node) []nodeOutput {
 		list[i] = nodeOutput{
 			ID: n.ID, Name: n.Name, Roles: n.Roles, State: n.State, Reason: n.Reason, Home: n.Home, HomeName: names[n.Home],
 			Slots: n.Slots, Used: n.Used, Labels: labelsOf(n.Labels), Address: n.Address, Lease: n.Lease,
-			Changed: instant(vclock.Hybrid{Wall: n.Seen.UnixMilli()}),
+			Changed: instant(vclock.Hybrid{Wall: n.Seen.UnixMilli()}), Store: storeOf(n.Store),
 		}
 	}
 	return list
 }
 
 func writeNodes(w io.Writer, list []nodeOutput, now time.Time) error {
-	rows := [][]string{{"NAME", "ROLES", "STATE", "HOME", "SLOTS", "LABELS", "ADDRESS", "CHANGED", "ID"}}
+	rows := [][]string{{"NAME", "ROLES", "STATE", "HOME", "SLOTS", "BYTES", "LABELS", "ADDRESS", "CHANGED", "ID"}}
 	for _, n := range list {
 		slots := ""
 		if n.Slots > 0 {
@@ -83,7 +111,7 @@ func writeNodes(w io.Writer, list []nodeOutput, now time.Time) error {
 		}
 		rows = append(rows, []string{
 			n.Name, strings.Join(n.Roles, ","), state, firstOf(n.HomeName, n.Home, "-"), firstOf(slots, "-"),
-			firstOf(labelsText(n.Labels), "-"), firstOf(n.Address, "dials out"), n.Changed.age(now), n.ID,
+			n.Store.text(), firstOf(labelsText(n.Labels), "-"), firstOf(n.Address, "dials out"), n.Changed.age(now), n.ID,
 		})
 	}
 	return table(w, rows...)

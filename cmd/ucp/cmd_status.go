@@ -29,6 +29,19 @@ type statusOutput struct {
 	Rejected   uint64 `json:"results_rejected"`
 	Redeployed uint64 `json:"attempts_redeployed"`
 	Clock      string `json:"clock"`
+	Datastores int    `json:"datastores"` // that are up
+	Free       uint64 `json:"bytes_free"` // at those
+	Kept       uint64 `json:"bytes_used"`
+}
+
+// withStores adds up the datastores that are up.
+func (s statusOutput) withStores(stores []client.Store) statusOutput {
+	for _, x := range stores {
+		if x.State == "up" {
+			s.Datastores, s.Free, s.Kept = s.Datastores+1, s.Free+x.Free, s.Kept+x.Used
+		}
+	}
+	return s
 }
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -48,7 +61,12 @@ func newStatusCommand(a *app) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.print(statusOf(s), func(w io.Writer) error { return writeStatus(w, s) })
+			stores, err := c.Stores(ctx)
+			if err != nil {
+				return err
+			}
+			out := statusOf(s).withStores(stores)
+			return a.print(out, func(w io.Writer) error { return writeStatus(w, s, out) })
 		},
 	}
 }
@@ -69,12 +87,13 @@ func statusOf(s client.Status) statusOutput {
 	}
 }
 
-func writeStatus(w io.Writer, s client.Status) error {
+func writeStatus(w io.Writer, s client.Status, out statusOutput) error {
 	return table(
 		w,
 		[]string{"network", s.Network},
 		[]string{"asked", fmt.Sprintf("broker %s, version %s, up %s", s.Name, s.Version, config.FormatDuration(s.Uptime.Round(1e9)))},
 		[]string{"nodes", fmt.Sprintf("%d brokers, %d executors with %d slots, %d of them in use", s.Brokers, s.Executors, s.Slots, s.Used)},
+		[]string{"datastores", fmt.Sprintf("%d, %s used, %s free", out.Datastores, bytesText(out.Kept), bytesText(out.Free))},
 		[]string{"jobs", fmt.Sprintf("%d queued, %d running, %d finished, %d records", s.Queued, s.Running, s.Finished, s.Records)},
 		[]string{"results", fmt.Sprintf("%d accepted, %d rejected, %d attempts redeployed", s.Accepted, s.Rejected, s.Redeployed)},
 		[]string{"clock", s.Clock},

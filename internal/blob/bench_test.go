@@ -34,7 +34,7 @@ func BenchmarkTransfer(b *testing.B) {
 		defer t.Close()
 		for b.Loop() {
 			g.Expect(blob.NewClient(t).Send(b.Context(), base, d, here)).To(Succeed())
-			g.Expect(there.Delete(d)).To(Succeed())
+			g.Expect(there.Delete(b.Context(), d)).To(Succeed())
 		}
 	})
 	b.Run("get", func(b *testing.B) {
@@ -45,8 +45,8 @@ func BenchmarkTransfer(b *testing.B) {
 		t := blob.NewTransport(p.dial)
 		defer t.Close()
 		for b.Loop() {
-			g.Expect(blob.NewClient(t).Get(b.Context(), base, d, here)).To(Succeed())
-			g.Expect(here.Delete(d)).To(Succeed())
+			g.Expect(blob.NewClient(t).Get(b.Context(), []string{base}, d, here)).To(Succeed())
+			g.Expect(here.Delete(b.Context(), d)).To(Succeed())
 		}
 	})
 }
@@ -63,7 +63,7 @@ func BenchmarkStore(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {
 				g.Expect(s.Put(b.Context(), bytes.NewReader(data), d)).To(Succeed())
-				g.Expect(s.Delete(d)).To(Succeed())
+				g.Expect(s.Delete(b.Context(), d)).To(Succeed())
 			}
 		})
 	}

@@ -1,12 +1,15 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -31,79 +34,117 @@ func NewClient(transport http.RoundTripper) *Client {
 
 // Has returns the size in bytes of a blob at the peer, or an error that is ErrNotFound.
 func (c *Client) Has(ctx context.Context, base string, d Digest) (int64, error) {
-	resp, err := c.do(ctx, http.MethodHead, base, d, nil, 0)
-	if err != nil {
-		return 0, fmt.Errorf("look for blob %s at %s: %w", d.Short(), base, err)
-	}
-	return resp.ContentLength, resp.Body.Close()
+	size, _, err := c.look(ctx, base, d)
+	return size, err
 }
 
-// Put sends size bytes of r to the peer, which keeps them only if they hash to d. If the peer has the blob already r may
-// not be read. When Put returns it no longer touches r: if r can block for ever, end it when ctx ends.
-func (c *Client) Put(ctx context.Context, base string, d Digest, size int64, r io.Reader) error {
-	if size > askFirst {
-		if _, err := c.Has(ctx, base, d); !errors.Is(err, ErrNotFound) {
-			return err
-		}
-	}
-	body := &upload{r: r}
-	resp, err := c.do(ctx, http.MethodPut, base, d, body, size)
-	body.detach()
+// look returns the size of a blob at the peer or, with ErrNotFound, how much of it from its start on is there already.
+func (c *Client) look(ctx context.Context, base string, d Digest) (size, offset int64, err error) {
+	resp, err := c.do(ctx, request{method: http.MethodHead, base: base, path: d.String()})
 	if err != nil {
-		return fmt.Errorf("send blob %s to %s: %w", d.Short(), base, err)
+		return 0, offsetIn(err), fmt.Errorf("look for blob %s at %s: %w", d.Short(), base, err)
+	}
+	return resp.ContentLength, 0, resp.Body.Close()
+}
+
+// HasAll reports for each of all whether the peer has it. It asks for up to 16384 at a time.
+func (c *Client) HasAll(ctx context.Context, base string, all []Digest) ([]bool, error) {
+	found := make([]bool, 0, len(all))
+	for some := range slices.Chunk(all, maxAsked) {
+		answer, err := c.hasSome(ctx, base, some)
+		if err != nil {
+			return nil, fmt.Errorf("look for %d blobs at %s: %w", len(all), base, err)
+		}
+		found = append(found, answer...)
+	}
+	return found, nil
+}
+
+func (c *Client) hasSome(ctx context.Context, base string, some []Digest) ([]bool, error) {
+	body := make([]byte, 0, len(some)*len(Digest{}))
+	for _, d := range some {
+		body = append(body, d[:]...)
+	}
+	resp, err := c.do(ctx, request{method: http.MethodPost, base: base, body: bytesBody(body), size: int64(len(body))})
+	if err != nil {
+		return nil, err
+	}
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAsked+1))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	return readAnswers(answer, len(some))
+}
+
+// readAnswers reads a digit for each of n digests.
+func readAnswers(answer []byte, n int) ([]bool, error) {
+	if len(answer) != n {
+		return nil, fmt.Errorf("%d answers to %d questions", len(answer), n)
+	}
+	found := make([]bool, n)
+	for i, b := range answer {
+		if b != '0' && b != '1' {
+			return nil, fmt.Errorf("%q is no answer", b)
+		}
+		found[i] = b == '1'
+	}
+	return found, nil
+}
+
+// Copy asks the peer to bring a blob itself from one of others, the bases of which must mean something to it. It returns
+// when the blob is there, verified, or cannot be had.
+func (c *Client) Copy(ctx context.Context, base string, d Digest, from []string) error {
+	text := strings.Join(from, "\n")
+	if _, err := readSources(strings.NewReader(text)); err != nil {
+		return err
+	}
+	resp, err := c.do(ctx, request{method: http.MethodPost, base: base, path: d.String(), body: bytesBody([]byte(text)), size: int64(len(text))})
+	if err != nil {
+		return fmt.Errorf("have %s copy blob %s: %w", base, d.Short(), err)
 	}
 	return resp.Body.Close()
 }
 
-// Send sends a blob of a local store to the peer.
-func (c *Client) Send(ctx context.Context, base string, d Digest, from *Store) error {
-	r, err := from.Open(ctx, d)
-	if err != nil {
-		return err
-	}
-	return errors.Join(c.Put(ctx, base, d, r.Size(), r), r.Close())
+// request is one that a Client makes.
+type request struct {
+	method string
+	base   string
+	path   string // below blobPath
+	header http.Header
+	body   func() (io.ReadCloser, error) // nil: none
+	size   int64                         // of the body
 }
 
-// Get brings a blob from the peer into a local store, which keeps it only if it hashes to d. A blob that is already
-// there, or on its way there, is not asked for.
-func (c *Client) Get(ctx context.Context, base string, d Digest, into *Store) error {
-	err := into.fill(ctx, d, func() (io.ReadCloser, int64, error) {
-		resp, err := c.do(ctx, http.MethodGet, base, d, nil, 0)
-		if err != nil {
-			return nil, 0, err
-		}
-		return resp.Body, resp.ContentLength, nil
-	})
-	if err != nil {
-		return fmt.Errorf("from %s: %w", base, err)
-	}
-	return nil
+// bytesBody gives a body as often as it is wanted.
+func bytesBody(b []byte) func() (io.ReadCloser, error) {
+	return func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(b)), nil }
 }
 
 // do makes one request. Every answer but a success is an error, a *StatusError.
-func (c *Client) do(ctx context.Context, method, base string, d Digest, body *upload, size int64) (*http.Response, error) {
-	target, err := url.JoinPath(base, blobPath, d.String())
+func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
+	target, err := url.JoinPath(r.base, blobPath+r.path)
 	if err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, target, nil)
+	req, err := http.NewRequestWithContext(ctx, r.method, target, nil)
 	if err != nil {
 		return nil, err
 	}
-	if body != nil {
-		req.ContentLength, req.GetBody = size, body.open
-		if req.Body, err = body.open(); err != nil {
+	maps.Copy(req.Header, r.header)
+	if r.body != nil {
+		req.ContentLength, req.GetBody = r.size, r.body
+		if req.Body, err = r.body(); err != nil {
 			return nil, err
 		}
 	}
-	if size == 0 {
+	if r.size == 0 {
 		req.Body = http.NoBody // or else net/http takes the 0 for "unknown"
 	}
 	resp, err := c.transport.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
-	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusCreated {
+	if resp.StatusCode/100 == 2 {
 		return resp, nil
 	}
 	return nil, errors.Join(refusal(resp), resp.Body.Close())
@@ -116,7 +157,7 @@ func refusal(resp *http.Response) error {
 	if err != nil || sentence == "" {
 		sentence = http.StatusText(resp.StatusCode)
 	}
-	return &StatusError{Status: resp.StatusCode, Sentence: sentence}
+	return &StatusError{Status: resp.StatusCode, Sentence: sentence, offset: readOffset(resp.Header)}
 }
 
 // printable replaces what could harm a terminal or a log.

@@ -43,7 +43,13 @@ func onlyHTTP2() *http.Protocols {
 // ServeConn serves h over HTTP/2 on conn, which is already secured, until conn ends. Close conn to stop it: the contexts
 // of requests still being answered then end. When ServeConn returns conn is closed. If conn has a ConnectionState method,
 // as a *tls.Conn has, h finds in Request.TLS what it returned when ServeConn was called: complete the handshake before.
-func ServeConn(conn net.Conn, h http.Handler) {
+func ServeConn(conn net.Conn, h http.Handler) { serveConn(conn, h, idleTimeout) }
+
+// ServeBack serves h on a connection that this end has dialled, for the other end to Use: as ServeConn does, but however
+// long nothing is asked, for the other end cannot dial again. Pings tell when it is dead.
+func ServeBack(conn net.Conn, h http.Handler) { serveConn(conn, h, 0) }
+
+func serveConn(conn net.Conn, h http.Handler, idle time.Duration) {
 	if secured, ok := conn.(interface{ ConnectionState() tls.ConnectionState }); ok {
 		h = withState(h, secured.ConnectionState())
 	}
@@ -51,7 +57,7 @@ func ServeConn(conn net.Conn, h http.Handler) {
 		Handler:           h,
 		Protocols:         onlyHTTP2(),
 		HTTP2:             http2Config(),
-		IdleTimeout:       idleTimeout,
+		IdleTimeout:       idle,
 		ReadHeaderTimeout: pingAfter,
 		MaxHeaderBytes:    headerBytes,
 		ErrorLog:          slog.NewLogLogger(slog.Default().Handler(), slog.LevelWarn),

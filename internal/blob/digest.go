@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -40,6 +41,11 @@ func (d Digest) String() string {
 // Short returns the first 12 hex digits, for logs and tables.
 func (d Digest) Short() string {
 	return hex.EncodeToString(d[:6])
+}
+
+// Compare orders digests as their texts are ordered.
+func (d Digest) Compare(other Digest) int {
+	return bytes.Compare(d[:], other[:])
 }
 
 // IsZero reports whether d names nothing: no known bytes hash to zero.

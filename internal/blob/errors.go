@@ -10,6 +10,8 @@ import (
 var (
 	// ErrBadDigest is returned for a text that is not a digest.
 	ErrBadDigest = errors.New("not a SHA-256 digest")
+	// ErrBadRequest is returned when a peer cannot make sense of what it is asked.
+	ErrBadRequest = errors.New("bad request")
 	// ErrNotFound is returned for a blob that is not here.
 	ErrNotFound = errors.New("blob not found")
 	// ErrMismatch is returned when bytes that were put or received do not hash to the digest they came under.
@@ -22,6 +24,10 @@ var (
 	ErrFull = errors.New("blob store is full")
 	// ErrRefused is returned when a peer does not let us do this.
 	ErrRefused = errors.New("refused")
+	// ErrOffset is returned for a part of an upload that does not go on where the peer is.
+	ErrOffset = errors.New("an upload goes on elsewhere")
+	// ErrUnreachable is returned by a relay, or a peer that was to copy, when it reaches none of those behind it.
+	ErrUnreachable = errors.New("not to be reached from there")
 	// ErrClosed is returned by a Transport after Close.
 	ErrClosed = errors.New("blob transport is closed")
 )
@@ -30,6 +36,8 @@ var (
 type StatusError struct {
 	Status   int    // HTTP status code
 	Sentence string // what the peer said, at most 512 bytes, printable
+
+	offset int64 // how much of an upload the peer has, if it said so
 }
 
 // Error returns the peer's sentence with the status before it.
@@ -53,12 +61,15 @@ var statuses = []struct {
 	status int
 }{
 	{ErrBadDigest, http.StatusBadRequest},
+	{ErrBadRequest, http.StatusBadRequest},
 	{ErrRefused, http.StatusForbidden},
 	{ErrNotFound, http.StatusNotFound},
 	{ErrCorrupt, http.StatusNotFound},
 	{ErrTooLarge, http.StatusRequestEntityTooLarge},
 	{ErrMismatch, http.StatusUnprocessableEntity},
 	{ErrFull, http.StatusInsufficientStorage},
+	{ErrOffset, http.StatusConflict},
+	{ErrUnreachable, http.StatusBadGateway},
 }
 
 // statusOf returns the HTTP status for err; ok is false when err is a fault of ours, not a refusal.

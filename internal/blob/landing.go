@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
 	"sync"
 )
 
@@ -19,9 +18,9 @@ const chunkBytes = 256 << 10
 
 var chunks = sync.Pool{New: func() any { return new([chunkBytes]byte) }}
 
-// landing is a blob on its way to disk. Invariant: written <= claimed, the bytes set aside for it in the store's budget.
+// landing is a blob that comes in one go, from front to back. Invariant: written <= claimed, the bytes set aside for it.
 type landing struct {
-	store   *Store
+	in      *intake
 	name    string // of the temporary file; empty once it has another
 	file    *os.File
 	hash    hash.Hash
@@ -30,8 +29,8 @@ type landing struct {
 }
 
 // receive streams r to a temporary file. Only when err is nil must the landing be discarded or published.
-func (s *Store) receive(ctx context.Context, r io.Reader, size int64) (*landing, error) {
-	l := &landing{store: s, hash: sha256.New()}
+func (in *intake) receive(ctx context.Context, r io.Reader, size int64) (*landing, error) {
+	l := &landing{in: in, hash: sha256.New()}
 	err := l.claim(max(0, size))
 	if err == nil {
 		err = l.open()
@@ -51,13 +50,13 @@ func (s *Store) receive(ctx context.Context, r io.Reader, size int64) (*landing,
 
 // claim raises what is set aside for the landing to total bytes.
 func (l *landing) claim(total int64) error {
-	if limit := l.store.maxBlob; limit > 0 && total > limit {
-		return fmt.Errorf("%w: the limit for one blob is %s", ErrTooLarge, bytesText(limit))
+	if err := l.in.tooLarge(total); err != nil {
+		return err
 	}
 	if total <= l.claimed {
 		return nil
 	}
-	if err := l.store.budget.claim(total - l.claimed); err != nil {
+	if err := l.in.claim(total - l.claimed); err != nil {
 		return err
 	}
 	l.claimed = total
@@ -66,7 +65,7 @@ func (l *landing) claim(total int64) error {
 
 func (l *landing) open() (err error) {
 	l.name = tempDir + "/" + rand.Text()
-	l.file, err = l.store.root.OpenFile(l.name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	l.file, err = l.in.root.OpenFile(l.name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	return diskError(err)
 }
 
@@ -111,6 +110,7 @@ func (l *landing) write(p []byte) error {
 	l.hash.Write(p) // never fails
 	n, err := l.file.Write(p)
 	l.written += int64(n)
+	l.in.budget.wrote(int64(n))
 	return diskError(err)
 }
 
@@ -119,65 +119,33 @@ func (l *landing) digest() Digest {
 	return Digest(l.hash.Sum(nil))
 }
 
-// publish gives the landing its name, durably. Its caller works on d exclusively.
-func (l *landing) publish(d Digest) error {
-	s, name := l.store, fileName(d)
-	if err := l.file.Sync(); err != nil {
-		return diskError(err)
-	}
-	info, err := l.file.Stat()
-	if err != nil {
+// publish puts the landing on the shelf. Its caller works on d exclusively.
+func (l *landing) publish(ctx context.Context, d Digest) error {
+	f := &arrival{name: l.name, file: l.file, size: l.written}
+	if err := l.in.shelf.admit(ctx, d, f); err != nil {
 		return err
 	}
-	if err := s.makeDir(path.Dir(name)); err != nil {
-		return diskError(err)
-	}
-	if err := s.root.Rename(l.name, name); err != nil {
-		return diskError(err)
-	}
-	if err := s.syncDir(path.Dir(name)); err != nil {
-		return errors.Join(err, s.root.Remove(name))
-	}
-	l.name = ""
-	s.budget.release(l.claimed - l.written)
-	s.remember(d, stamp{info.Size(), info.ModTime()})
+	l.name = f.name
+	l.in.budget.release(l.claimed-l.written, l.claimed-l.written)
+	l.claimed = 0 // what was written is the shelf's now
 	return nil
 }
 
-// discard closes the landing and, if it was not published, leaves nothing of it.
+// discard closes the landing and leaves nothing of it but what was published.
 func (l *landing) discard() {
+	l.in.budget.release(l.claimed, max(0, l.claimed-l.written))
 	if l.file != nil {
 		_ = l.file.Close() // synced if it matters
 	}
-	if l.file != nil && l.name == "" {
-		return
-	}
-	l.store.budget.release(l.claimed)
-	if l.name == "" {
-		return
-	}
-	if err := l.store.root.Remove(l.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		l.store.log.Warn("temporary file of a blob stays until the next start", "file", l.name, "err", err)
-	}
+	l.in.remove(l.name)
 }
 
-// makeDir makes one of the 256 directories, durably, if it is not there.
-func (s *Store) makeDir(dir string) error {
-	err := s.root.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrExist) {
-		return nil
+// remove deletes a file below tempDir; an empty name is none.
+func (in *intake) remove(name string) {
+	if name == "" {
+		return
 	}
-	if err != nil {
-		return err
+	if err := in.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		in.log.Warn("temporary file of a blob stays until the next start", "file", name, "err", err)
 	}
-	return s.syncDir(".")
-}
-
-// syncDir makes the entries of a directory durable.
-func (s *Store) syncDir(dir string) error {
-	f, err := s.root.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }

@@ -3,38 +3,24 @@ package blob
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 )
 
-// Put keeps the bytes of r if they hash to expect. If the blob is already here r is not read. Of concurrent puts of one
-// digest one does the work; the others wait and read nothing, unless it fails. On any error, among them ErrMismatch,
-// ErrTooLarge, ErrFull and those of r and ctx, nothing is left. A put ends at the next chunk after ctx is done.
+// Put keeps the bytes of r if they hash to expect. If the blob is already here r is not read, and the blob becomes as
+// young as a new one. Of concurrent puts of one digest one does the work; the others wait and read nothing, unless it
+// fails. On any error, among them ErrMismatch, ErrTooLarge, ErrFull and those of r and ctx, nothing is left. A put ends
+// at the next chunk after ctx is done.
 func (s *Store) Put(ctx context.Context, r io.Reader, expect Digest) error {
-	return s.fill(ctx, expect, func() (io.ReadCloser, int64, error) { return io.NopCloser(r), unknownSize, nil })
+	return s.in.fill(ctx, expect, func() (io.ReadCloser, int64, error) { return io.NopCloser(r), unknownSize, nil })
 }
 
 // Add keeps the bytes of r under whatever they hash to, and returns that and their number.
 func (s *Store) Add(ctx context.Context, r io.Reader) (Digest, int64, error) {
-	l, err := s.receive(ctx, r, unknownSize)
-	if err != nil {
-		return Digest{}, 0, fmt.Errorf("add blob: %w", err)
-	}
-	defer l.discard()
-	d := l.digest()
-	err = s.exclusively(ctx, d, func() error {
-		if s.Has(d) {
-			return s.syncDir(path.Dir(fileName(d)))
-		}
-		return l.publish(d)
-	})
-	if err != nil {
-		return Digest{}, 0, fmt.Errorf("add blob %s: %w", d.Short(), err)
-	}
-	return d, l.written, nil
+	return s.in.add(ctx, r)
 }
 
 // PutFile keeps a copy of the file at name, and returns its digest and size in bytes.
@@ -47,39 +33,82 @@ func (s *Store) PutFile(ctx context.Context, name string) (Digest, int64, error)
 	return s.Add(ctx, f)
 }
 
-// unknownSize says that a source does not know how much it will give.
-const unknownSize = -1
-
-// source opens the bytes that are to fill a blob. It is only called when they are needed.
-type source func() (r io.ReadCloser, size int64, err error)
-
-// fill makes sure that d is here, from src if need be.
-func (s *Store) fill(ctx context.Context, d Digest, src source) error {
-	err := s.exclusively(ctx, d, func() error {
-		if s.Has(d) {
-			// Its entry may date from a crash before the directory was synced.
-			return s.syncDir(path.Dir(fileName(d)))
-		}
-		r, size, err := src()
-		if err != nil {
-			return err
-		}
-		return errors.Join(s.fillFrom(ctx, d, r, size), r.Close())
-	})
-	if err != nil {
-		return fmt.Errorf("put blob %s: %w", d.Short(), err)
+// renew dates a blob that is here from now, and makes its entry durable: it may date from a crash before the directory
+// was synced.
+func (s *Store) renew(_ context.Context, d Digest) (bool, error) {
+	name := fileName(d)
+	before, err := s.root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
 	}
-	return nil
+	if err == nil {
+		err = s.touch(d, name, before)
+	}
+	if err == nil {
+		err = s.syncDir(path.Dir(name))
+	}
+	return err == nil, err
 }
 
-func (s *Store) fillFrom(ctx context.Context, d Digest, r io.Reader, size int64) error {
-	l, err := s.receive(ctx, r, size)
+// touch dates the file of d from now. What was known to be right is still.
+func (s *Store) touch(d Digest, name string, before fs.FileInfo) error {
+	at := now()
+	if err := s.root.Chtimes(name, at, at); err != nil {
+		return err
+	}
+	after, err := s.root.Stat(name)
 	if err != nil {
 		return err
 	}
-	defer l.discard()
-	if got := l.digest(); got != d {
-		return fmt.Errorf("%w: %s that hash to %s", ErrMismatch, bytesText(l.written), got)
+	if s.remembered(d, stampOf(before)) {
+		s.remember(d, stampOf(after))
 	}
-	return l.publish(d)
+	s.lru.add(d, after.Size())
+	return nil
+}
+
+// admit gives the file its name, durably.
+func (s *Store) admit(_ context.Context, d Digest, f *arrival) error {
+	name := fileName(d)
+	if err := f.file.Sync(); err != nil {
+		return diskError(err)
+	}
+	info, err := f.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := s.makeDir(path.Dir(name)); err != nil {
+		return diskError(err)
+	}
+	if err := s.root.Rename(f.name, name); err != nil {
+		return diskError(err)
+	}
+	if err := s.syncDir(path.Dir(name)); err != nil {
+		return errors.Join(err, s.root.Remove(name))
+	}
+	f.name = ""
+	s.remember(d, stampOf(info))
+	s.lru.add(d, info.Size())
+	return nil
+}
+
+// makeDir makes one of the 256 directories, durably, if it is not there.
+func (s *Store) makeDir(dir string) error {
+	err := s.root.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.syncDir(".")
+}
+
+// syncDir makes the entries of a directory durable.
+func (s *Store) syncDir(dir string) error {
+	f, err := s.root.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }

@@ -71,15 +71,18 @@ var _ = Describe("A flipped bit on disk", Label("DATA-1"), func() {
 	It("keeps a store that was opened again from giving out the file's path", func(ctx SpecContext) {
 		flip(path, 7)
 		again := reopen(dir, blob.Options{})
-		_, err := again.Path(ctx, d)
+		_, _, err := again.Path(ctx, d)
 		Expect(err).To(MatchError(blob.ErrCorrupt))
 	})
 
 	It("is noticed by Path when the file looks different", func(ctx SpecContext) {
-		Expect(store.Path(ctx, d)).To(Equal(path))
+		found, release, err := store.Path(ctx, d)
+		Expect(err).NotTo(HaveOccurred())
+		defer release()
+		Expect(found).To(Equal(path))
 		flip(path, 7)
 		Expect(os.Chtimes(path, modified, modified)).To(Succeed())
-		_, err := store.Path(ctx, d)
+		_, _, err = store.Path(ctx, d)
 		Expect(err).To(MatchError(blob.ErrCorrupt))
 	})
 

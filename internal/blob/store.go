@@ -1,40 +1,40 @@
 package blob
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
 
-const (
-	tempDir = "tmp" // holds what is being written; swept when the store is opened
+// maxStamps bounds the memory of what was verified; beyond it everything is verified anew.
+const maxStamps = 1 << 16
 
-	// maxStamps bounds the memory of what was verified; beyond it everything is verified anew.
-	maxStamps = 1 << 16
-)
-
-// Options bound a Store. The zero value sets no bound and logs nothing.
+// Options bound a backend. The zero value sets no bound and logs nothing.
 type Options struct {
 	MaxBytes     int64        // of all blobs together, those on their way in included; 0: as much as the disk holds
 	MaxBlobBytes int64        // of one blob; 0: no bound of its own
+	Reserve      int64        // bytes of the disk that stay free; 0: it may be filled to the brim
+	Evict        bool         // for a cache: what was not used for longest goes when there is no room; only a Store can
+	Spool        string       // directory for what is on its way into a Bucket; "": a temporary one, so that nothing outlives the process
 	Log          *slog.Logger // told of damaged blobs and failing disks; nil: nobody is
 }
 
 // Store is a local directory of blobs. It is safe for concurrent use.
 type Store struct {
-	root    *os.Root
-	maxBlob int64
-	budget  budget
-	log     *slog.Logger
+	root *os.Root
+	log  *slog.Logger
+	in   *intake
+	lru  lru
 
-	mu      sync.Mutex
-	flights map[Digest]chan struct{} // closed when whoever works on this digest is done
-	stamps  map[Digest]stamp         // what Path need not verify again
+	mu     sync.Mutex
+	stamps map[Digest]stamp // what Path need not verify again
 }
 
 // stamp is how a file looked when it was verified. If it looks otherwise it is verified again.
@@ -43,72 +43,138 @@ type stamp struct {
 	modified time.Time
 }
 
-// OpenStore opens the store in dir, makes it if it is not there, removes what a crash left half-written and counts
-// the blobs it holds. Close it when done.
+func stampOf(info fs.FileInfo) stamp { return stamp{info.Size(), info.ModTime()} }
+
+// OpenStore opens the store in dir, makes it if it is not there, removes what a crash left half-written but for what a
+// transfer can go on with, and counts the blobs it holds. Close it when done.
 func OpenStore(dir string, opt Options) (*Store, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, fmt.Errorf("blob store %s: %w", dir, err)
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("blob store: %w", err)
-	}
-	root, err := os.OpenRoot(dir)
+	root, err := openRoot(dir)
 	if err != nil {
 		return nil, fmt.Errorf("blob store: %w", err)
 	}
-	s := &Store{
-		root: root, maxBlob: opt.MaxBlobBytes, budget: budget{limit: opt.MaxBytes}, log: opt.Log,
-		flights: map[Digest]chan struct{}{}, stamps: map[Digest]stamp{},
+	s := &Store{root: root, stamps: map[Digest]stamp{}}
+	s.in = newIntake(root, s, opt)
+	s.log = s.in.log
+	if opt.Evict {
+		s.lru = newLRU()
 	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	if err := errors.Join(s.sweep(), s.count()); err != nil {
-		return nil, fmt.Errorf("blob store %s: %w", dir, errors.Join(err, root.Close()))
+	if err := errors.Join(s.in.sweep(), s.count()); err != nil {
+		return nil, fmt.Errorf("blob store %s: %w", dir, errors.Join(err, s.in.partials.close(), root.Close()))
 	}
 	return s, nil
 }
 
-// sweep empties the directory of temporary files.
-func (s *Store) sweep() error {
-	if err := s.root.RemoveAll(tempDir); err != nil {
-		return err
+// openRoot opens a directory, which it makes if it is not there.
+func openRoot(dir string) (*os.Root, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
 	}
-	return s.root.Mkdir(tempDir, 0o700)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return os.OpenRoot(dir)
 }
 
-// count adds up the blobs on disk. Files of other names are not ours, and not counted.
+// count adds up the blobs on disk, and forgets what is too much for a cache.
 func (s *Store) count() error {
+	var cached []Info
+	err := s.Walk(context.Background(), func(b Info) error {
+		s.in.budget.holds(b.Size, 0)
+		if s.lru.order != nil {
+			cached = append(cached, b)
+		}
+		return nil
+	})
+	slices.SortFunc(cached, func(a, b Info) int { return a.Time.Compare(b.Time) })
+	for _, b := range cached {
+		s.lru.add(b.Digest, b.Size)
+	}
+	for s.in.budget.lacks(0) > 0 && s.spare() {
+	}
+	return err
+}
+
+// Walk calls visit for each blob, in the order of their digests. Files of other names are not ours, and left out.
+func (s *Store) Walk(ctx context.Context, visit func(Info) error) error {
 	return fs.WalkDir(s.root.FS(), ".", func(_ string, entry fs.DirEntry, err error) error {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // deleted meanwhile
+		}
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		if _, err := Parse(entry.Name()); err != nil {
+		d, err := Parse(entry.Name())
+		if err != nil {
 			return nil //nolint:nilerr // not a blob
 		}
 		info, err := entry.Info()
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}
-		s.budget.used += info.Size()
-		return nil
+		return visit(Info{Digest: d, Size: info.Size(), Time: info.ModTime()})
 	})
 }
 
 // Close releases the directory. Readers that are open stay usable.
 func (s *Store) Close() error {
-	return s.root.Close()
+	return errors.Join(s.in.partials.close(), s.root.Close())
+}
+
+func (s *Store) arrivals() *intake { return s.in }
+
+// Space says what is used and what is left on the disk, the reserve apart.
+func (s *Store) Space(context.Context) (Space, error) {
+	space, err := s.in.budget.space()
+	if err != nil {
+		return Space{}, fmt.Errorf("blob store %s: %w", s.root.Name(), err)
+	}
+	return space, nil
+}
+
+func (s *Store) spareable() int64 { return s.lru.spareable() }
+
+// spare deletes the blob that was not used for longest, of those that nobody holds or puts.
+func (s *Store) spare() bool {
+	for _, d := range s.lru.victims() {
+		gone := false
+		s.in.ifIdle(d, func() {
+			if gone = s.lru.take(d); gone {
+				s.evict(d)
+			}
+		})
+		if gone {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Store) evict(d Digest) {
+	s.log.Debug("blob gives way", "blob", d.String())
+	if err := s.remove(d); err != nil {
+		s.log.Warn("blob that should give way stays", "blob", d.String(), "err", err)
+	}
 }
 
 // Has reports whether the blob is here. It looks at the name, not at the bytes.
 func (s *Store) Has(d Digest) bool {
-	_, err := s.Size(d)
+	_, err := s.size(d)
 	return err == nil
 }
 
 // Size returns the length of the blob in bytes, or ErrNotFound.
-func (s *Store) Size(d Digest) (int64, error) {
+func (s *Store) Size(_ context.Context, d Digest) (int64, error) {
+	return s.size(d)
+}
+
+func (s *Store) size(d Digest) (int64, error) {
 	info, err := s.root.Stat(fileName(d))
 	if err != nil {
 		return 0, notFound(d, err)
@@ -118,12 +184,17 @@ func (s *Store) Size(d Digest) (int64, error) {
 
 // Used returns the bytes of all blobs, those on their way in included.
 func (s *Store) Used() int64 {
-	return s.budget.inUse()
+	return s.in.budget.inUse()
 }
 
 // Delete removes the blob; one that is not here is no error. Readers already open go on to their end.
-func (s *Store) Delete(d Digest) error {
-	size, err := s.Size(d)
+func (s *Store) Delete(_ context.Context, d Digest) error {
+	s.lru.remove(d)
+	return s.remove(d)
+}
+
+func (s *Store) remove(d Digest) error {
+	size, err := s.size(d)
 	if err == nil {
 		err = s.root.Remove(fileName(d))
 	}
@@ -133,7 +204,7 @@ func (s *Store) Delete(d Digest) error {
 	if err != nil {
 		return fmt.Errorf("delete blob %s: %w", d.Short(), err)
 	}
-	s.budget.release(size)
+	s.in.budget.release(size, 0)
 	s.forget(d)
 	return nil
 }

@@ -22,7 +22,7 @@ var _ = Describe("A store", Label("DATA-1"), func() {
 		d := blob.Sum(data)
 		Expect(s.Put(ctx, bytes.NewReader(data), d)).To(Succeed())
 		Expect(readAll(ctx, s, d)).To(Equal(data))
-		Expect(s.Size(d)).To(BeEquivalentTo(size))
+		Expect(s.Size(ctx, d)).To(BeEquivalentTo(size))
 		Expect(s.Used()).To(BeEquivalentTo(size))
 	},
 		Entry("empty", 0),
@@ -79,8 +79,8 @@ var _ = Describe("A store", Label("DATA-1"), func() {
 		s, dir := openStore(blob.Options{MaxBytes: 1000})
 		d, _, err := s.Add(ctx, bytes.NewReader(noise(1000, 1)))
 		Expect(err).NotTo(HaveOccurred())
-		Expect(s.Delete(d)).To(Succeed())
-		Expect(s.Delete(d)).To(Succeed())
+		Expect(s.Delete(ctx, d)).To(Succeed())
+		Expect(s.Delete(ctx, d)).To(Succeed())
 		Expect(s.Has(d)).To(BeFalse())
 		Expect(s.Used()).To(BeZero())
 		Expect(files(dir)).To(BeEmpty())
@@ -118,7 +118,7 @@ var _ = Describe("After a crash", Label("DATA-1"), func() {
 		Expect(os.Symlink(secret, filepath.Join(dir, "2c", helloDigest))).To(Succeed())
 		_, err := s.Open(ctx, blob.Sum([]byte("hello")))
 		Expect(err).To(HaveOccurred())
-		_, err = s.Path(ctx, blob.Sum([]byte("hello")))
+		_, _, err = s.Path(ctx, blob.Sum([]byte("hello")))
 		Expect(err).To(HaveOccurred())
 	})
 })

@@ -46,7 +46,7 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 		Expect(client.Put(ctx, base, d, int64(size), bytes.NewReader(data))).To(Succeed())
 		Expect(readAll(ctx, there, d)).To(Equal(data))
 		Expect(client.Has(ctx, base, d)).To(BeEquivalentTo(size))
-		Expect(client.Get(ctx, base, d, here)).To(Succeed())
+		Expect(client.Get(ctx, []string{base}, d, here)).To(Succeed())
 		Expect(readAll(ctx, here, d)).To(Equal(data))
 		Expect(remote.dials.Load()).To(BeEquivalentTo(1))
 	},
@@ -82,7 +82,7 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 		for range 10 {
 			wg.Go(func() {
 				defer GinkgoRecover()
-				Expect(client.Get(ctx, base, d, here)).To(Succeed())
+				Expect(client.Get(ctx, []string{base}, d, here)).To(Succeed())
 			})
 		}
 		wg.Wait()
@@ -97,7 +97,7 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 				data := noise(50<<10, i)
 				d := blob.Sum(data)
 				Expect(client.Put(ctx, base, d, int64(len(data)), bytes.NewReader(data))).To(Succeed())
-				Expect(client.Get(ctx, base, d, here)).To(Succeed())
+				Expect(client.Get(ctx, []string{base}, d, here)).To(Succeed())
 			})
 		}
 		wg.Wait()
@@ -111,7 +111,7 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 		}, NodeTimeout(failAfter))
 
 		It("says that there is no such blob", func(ctx SpecContext) {
-			err := client.Get(ctx, base, blob.Sum([]byte("hello")), here)
+			err := client.Get(ctx, []string{base}, blob.Sum([]byte("hello")), here)
 			Expect(err).To(And(MatchError(blob.ErrNotFound), MatchError(ContainSubstring(helloDigest))))
 			_, err = client.Has(ctx, base, blob.Sum([]byte("hello")))
 			Expect(err).To(MatchError(blob.ErrNotFound))
@@ -139,7 +139,7 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 			err := client.Put(ctx, base, blob.Sum([]byte("hello")), 5, strings.NewReader("hello, hello"))
 			Expect(err).To(HaveOccurred())
 			// The five bytes announced were right: they may be kept.
-			Expect(there.Delete(blob.Sum([]byte("hello")))).To(Succeed())
+			Expect(there.Delete(ctx, blob.Sum([]byte("hello")))).To(Succeed())
 		})
 
 		It("stops when the context ends while sending", func(ctx SpecContext) {
@@ -160,14 +160,14 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 				cancel()
 				<-r.Context().Done()
 			}))
-			Expect(client.Get(given, base, blob.Sum(nil), here)).To(MatchError(context.Canceled))
+			Expect(client.Get(given, []string{base}, blob.Sum(nil), here)).To(MatchError(context.Canceled))
 		})
 
 		It("keeps nothing of a peer that lies about the bytes", func(ctx SpecContext) {
 			client, _, _ := connect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = io.WriteString(w, "goodbye")
 			}))
-			Expect(client.Get(ctx, base, blob.Sum([]byte("hello")), here)).To(MatchError(blob.ErrMismatch))
+			Expect(client.Get(ctx, []string{base}, blob.Sum([]byte("hello")), here)).To(MatchError(blob.ErrMismatch))
 		})
 
 		It("keeps nothing of a peer that goes away half-way", func(ctx SpecContext) {
@@ -177,14 +177,14 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 				_ = http.NewResponseController(w).Flush()
 				panic(http.ErrAbortHandler)
 			}))
-			Expect(client.Get(ctx, base, blob.Sum(noise(1000, 1)), here)).NotTo(Succeed())
+			Expect(client.Get(ctx, []string{base}, blob.Sum(noise(1000, 1)), here)).NotTo(Succeed())
 		})
 
 		It("does not show a hostile peer's control characters, nor all of its novel", func(ctx SpecContext) {
 			client, _, _ := connect(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				http.Error(w, "\x1b[2J\x07gone"+strings.Repeat("x", 1<<20), http.StatusTeapot)
 			}))
-			err := client.Get(ctx, base, blob.Sum([]byte("hello")), here)
+			err := client.Get(ctx, []string{base}, blob.Sum([]byte("hello")), here)
 			Expect(err).To(MatchError(ContainSubstring("peer answers 418: ?[2J?gone")))
 			Expect(len(err.Error())).To(BeNumerically("<", 700))
 		})
@@ -205,9 +205,9 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 		d, _, err := there.Add(ctx, bytes.NewReader(data))
 		Expect(err).NotTo(HaveOccurred())
 		flip(filepath.Join(thereDir, d.String()[:2], d.String()), 12345)
-		Expect(client.Get(ctx, base, d, here)).NotTo(Succeed())
+		Expect(client.Get(ctx, []string{base}, d, here)).NotTo(Succeed())
 		Expect(here.Has(d)).To(BeFalse())
-		Expect(client.Get(ctx, base, d, here)).To(MatchError(blob.ErrNotFound))
+		Expect(client.Get(ctx, []string{base}, d, here)).To(MatchError(blob.ErrNotFound))
 	})
 
 	It("asks the owner of the node who may", func(ctx SpecContext) {
@@ -224,6 +224,6 @@ var _ = Describe("Moving a blob between two nodes", Label("DATA-1"), func() {
 
 	It("lets nobody do anything when nobody was asked", func(ctx SpecContext) {
 		client, _, _ := connect(blob.Handler(there, nil))
-		Expect(client.Get(ctx, base, blob.Sum(nil), here)).To(MatchError(blob.ErrRefused))
+		Expect(client.Get(ctx, []string{base}, blob.Sum(nil), here)).To(MatchError(blob.ErrRefused))
 	})
 })

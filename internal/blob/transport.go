@@ -14,7 +14,7 @@ import (
 // Transport makes HTTP/2 requests over connections that its dial function has secured: one connection for each host of
 // a URL, shared by all requests to it, dialled when first needed and again when it broke. It is safe for concurrent use.
 type Transport struct {
-	dial    func(ctx context.Context, addr string) (net.Conn, error)
+	dial    dialFunc
 	closing context.Context // ends with Close, and with it dialling
 	close   context.CancelCauseFunc
 
@@ -22,6 +22,9 @@ type Transport struct {
 	lines map[string]*line              // by host: where new requests go
 	conns map[*http.ClientConn]struct{} // all that are open; those without a line finish what they have begun
 }
+
+// dialFunc makes a secured connection to a host of a URL.
+type dialFunc func(ctx context.Context, addr string) (net.Conn, error)
 
 // line is the connection to one host, or the attempt to make it.
 type line struct {
@@ -141,7 +144,7 @@ func (t *Transport) line(host string) (l *line, mine bool, err error) {
 // establish dials, and wakes all who wait for it.
 func (t *Transport) establish(ctx context.Context, host string, l *line) {
 	defer close(l.ready)
-	conn, err := t.open(ctx, host)
+	conn, err := t.open(ctx, host, t.dial)
 	if err != nil {
 		l.err = fmt.Errorf("dial %s: %w", host, err)
 		return
@@ -151,21 +154,62 @@ func (t *Transport) establish(ctx context.Context, host string, l *line) {
 		return
 	}
 	l.conn = conn
-	conn.SetStateHook(func(conn *http.ClientConn) {
+	t.watch(host, l, func() {})
+}
+
+// watch forgets the line when its connection ends, and then calls ended, perhaps more than once.
+func (t *Transport) watch(host string, l *line, ended func()) {
+	l.conn.SetStateHook(func(conn *http.ClientConn) {
 		if conn.Err() != nil {
 			t.drop(host, l)
 			t.release(conn)
+			ended()
 		}
 	})
 }
 
+// Use makes requests to host on conn, on which the other end serves with ServeBack: a node that can only dial out is read
+// from that way. Of several connections the one that came last takes new requests; none is dialled while there is one.
+// Use returns when conn ends, which it does with ctx and with the transport; conn is closed then.
+func (t *Transport) Use(ctx context.Context, host string, conn net.Conn) error {
+	ended := make(chan struct{})
+	watched := &watchedConn{Conn: conn, closed: ended}
+	once := func(context.Context, string) (net.Conn, error) { return watched, nil }
+	over, err := t.open(ctx, host, once)
+	if err != nil {
+		return errors.Join(fmt.Errorf("use the connection from %s: %w", host, err), conn.Close())
+	}
+	if !t.adopt(over) {
+		return errors.Join(ErrClosed, over.Close())
+	}
+	l := &line{ready: make(chan struct{}), conn: over}
+	close(l.ready)
+	t.prefer(host, l)
+	t.watch(host, l, func() { _ = watched.Close() }) // it has ended already
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+		return errors.Join(context.Cause(ctx), over.Close())
+	}
+}
+
+// prefer has new requests to host made on l. Those under way on another line go on.
+func (t *Transport) prefer(host string, l *line) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closing.Err() == nil {
+		t.lines[host] = l
+	}
+}
+
 // open makes a connection, until ctx or the transport ends.
-func (t *Transport) open(ctx context.Context, host string) (*http.ClientConn, error) {
+func (t *Transport) open(ctx context.Context, host string, dial dialFunc) (*http.ClientConn, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(t.closing, func() { cancel(ErrClosed) })() //nolint:contextcheck // two contexts end the dial
 	base := &http.Transport{
-		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return t.dial(ctx, host) },
+		DialContext:        func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx, host) },
 		Protocols:          onlyHTTP2(),
 		HTTP2:              http2Config(),
 		DisableCompression: true,

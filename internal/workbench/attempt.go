@@ -27,8 +27,9 @@ type attempt struct {
 	Task
 	bench *Bench
 	ctx   context.Context
-	dir   string // "" until, and unless, the job has files
-	room  int64  // for bytes inside the result
+	dir   string   // "" until, and unless, the job has files
+	room  int64    // for bytes inside the result
+	held  []func() // release what was fetched
 }
 
 // run takes the attempt through its steps. Whatever fails before the program runs is not the program's fault.
@@ -59,6 +60,16 @@ func (a *attempt) run() *job.Result {
 		return a.unfetched(err)
 	}
 	return r
+}
+
+// fetch returns a local file with the bytes of b. It stays until the attempt is over.
+func (a *attempt) fetch(b job.Blob) (string, error) {
+	path, release, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, b)
+	if err != nil {
+		return "", err
+	}
+	a.held = append(a.held, release)
+	return path, nil
 }
 
 func (a *attempt) unfetched(err error) *job.Result {
@@ -128,6 +139,9 @@ func (a *attempt) keep(r io.Reader, size int64) (job.Blob, error) {
 }
 
 func (a *attempt) clean() {
+	for _, release := range a.held {
+		release()
+	}
 	if a.dir == "" {
 		return
 	}

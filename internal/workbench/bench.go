@@ -16,7 +16,8 @@ import (
 // Blobs moves bytes between this node and the job's broker.
 type Blobs interface {
 	// Fetch returns the path of a verified local file with the bytes of b, bringing it from node from if it is neither here nor inline.
-	Fetch(ctx context.Context, from string, b job.Blob) (path string, err error)
+	// The file stays until release is called.
+	Fetch(ctx context.Context, from string, b job.Blob) (path string, release func(), err error)
 	// Keep stores the bytes of r at node to and returns their name.
 	Keep(ctx context.Context, to string, r io.Reader) (job.Blob, error)
 }

@@ -31,6 +31,7 @@ type shelf struct {
 	dir  string
 	mu   sync.Mutex
 	kept map[[32]byte]string
+	held int // fetched and not released
 	full error
 }
 
@@ -44,11 +45,18 @@ func (s *shelf) put(b []byte) job.Blob {
 func (s *shelf) path(d [32]byte) string { return filepath.Join(s.dir, hex.EncodeToString(d[:])) }
 
 // Fetch implements Blobs.
-func (s *shelf) Fetch(_ context.Context, _ string, b job.Blob) (string, error) {
+func (s *shelf) Fetch(_ context.Context, _ string, b job.Blob) (string, func(), error) {
 	if _, err := os.Stat(s.path(b.Digest)); err != nil {
-		return "", errors.New("nobody has these bytes")
+		return "", nil, errors.New("nobody has these bytes")
 	}
-	return s.path(b.Digest), nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.held++
+	return s.path(b.Digest), sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.held--
+	}), nil
 }
 
 // Keep implements Blobs.

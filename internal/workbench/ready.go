@@ -41,7 +41,7 @@ func (a *attempt) prepare() (wasm.Request, error) {
 	if err != nil {
 		return wasm.Request{}, err
 	}
-	file, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, module)
+	file, err := a.fetch(module)
 	if err != nil {
 		return wasm.Request{}, fmt.Errorf("the module: %w", err)
 	}
@@ -213,7 +213,7 @@ func (a *attempt) open(b job.Blob) (source, error) {
 		}
 		return inline{bytes.NewReader(b.Inline)}, nil
 	}
-	file, err := a.bench.cfg.Blobs.Fetch(a.ctx, a.Home, b)
+	file, err := a.fetch(b)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,185 @@
+package blob
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+)
+
+// sendTries is how often a part is sent that does not get on: the connection under it broke, or the peer took nothing.
+const sendTries = 3
+
+// Put sends size bytes of r to the peer, which keeps them only if they hash to d. If the peer has the blob already r may
+// not be read. A large blob is sent in parts: what the peer has on disk of it, from a transfer that was cut, is not sent
+// again but skipped, by Seek if r can. When Put returns it no longer touches r: if r can block for ever, end it when ctx
+// ends.
+func (c *Client) Put(ctx context.Context, base string, d Digest, size int64, r io.Reader) error {
+	offset := int64(0)
+	if size > askFirst {
+		var err error
+		if _, offset, err = c.look(ctx, base, d); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	var err error
+	if size > largeBytes {
+		err = c.putParts(ctx, base, d, size, r, offset)
+	} else {
+		err = c.putWhole(ctx, base, d, size, r)
+	}
+	if err != nil {
+		return fmt.Errorf("send blob %s to %s: %w", d.Short(), base, err)
+	}
+	return nil
+}
+
+// Send sends a blob of a backend to the peer.
+func (c *Client) Send(ctx context.Context, base string, d Digest, from Backend) error {
+	r, err := from.Open(ctx, d)
+	if err != nil {
+		return err
+	}
+	return errors.Join(c.Put(ctx, base, d, r.Size(), r), r.Close())
+}
+
+func (c *Client) putWhole(ctx context.Context, base string, d Digest, size int64, r io.Reader) error {
+	body := &upload{r: r}
+	resp, err := c.do(ctx, request{method: http.MethodPut, base: base, path: d.String(), body: body.open, size: size})
+	body.detach()
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
+}
+
+// putParts sends what the peer has not yet. When what the peer had turns out to be wrong, it has forgotten it, and all is
+// sent once more if r can go back.
+func (c *Client) putParts(ctx context.Context, base string, d Digest, size int64, r io.Reader, offset int64) error {
+	s := &sending{client: c, base: base, digest: d, size: size, r: r}
+	err := s.from(ctx, offset)
+	if !errors.Is(err, ErrMismatch) || s.begun == 0 {
+		return err
+	}
+	back, ok := r.(io.Seeker)
+	if !ok {
+		return fmt.Errorf("what the peer had of it was wrong and is gone; send it again: %w", err)
+	}
+	if _, err := back.Seek(-s.read, io.SeekCurrent); err != nil {
+		return err
+	}
+	return (&sending{client: c, base: base, digest: d, size: size, r: r}).from(ctx, 0)
+}
+
+// sending is an upload in parts, each held in memory until the peer has it on disk.
+type sending struct {
+	client *Client
+	base   string
+	digest Digest
+	size   int64
+	r      io.Reader
+	read   int64 // bytes of r so far
+	begun  int64 // where it went on
+	part   bytes.Buffer
+}
+
+// from sends the bytes from offset on.
+func (s *sending) from(ctx context.Context, offset int64) error {
+	offset = min(offset, s.size-1) // a peer that has all of it has not looked at it yet
+	offset -= offset % pieceBytes
+	s.begun = offset
+	if err := s.skip(ctx, offset); err != nil {
+		return err
+	}
+	for offset < s.size {
+		n := min(flightBytes, s.size-offset)
+		if err := s.load(ctx, n); err != nil {
+			return err
+		}
+		done, err := s.deliver(ctx, offset)
+		if err != nil || done {
+			return err
+		}
+		offset += n
+	}
+	return errors.New("the peer has all of the blob and does not say that it keeps it")
+}
+
+func (s *sending) skip(ctx context.Context, n int64) error {
+	s.read = n
+	if seeker, ok := s.r.(io.Seeker); ok {
+		_, err := seeker.Seek(n, io.SeekCurrent)
+		return err
+	}
+	_, err := io.CopyN(io.Discard, contextReader{ctx, s.r}, n)
+	return err
+}
+
+func (s *sending) load(ctx context.Context, n int64) error {
+	s.part.Reset()
+	s.part.Grow(int(n))
+	m, err := io.CopyN(onlyWriter{&s.part}, contextReader{ctx, s.r}, n)
+	s.read += m
+	if errors.Is(err, io.EOF) {
+		return fmt.Errorf("%d of %d bytes came: %w", s.read, s.size, io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// deliver sends the part that was loaded until the peer has all of it. It is done when the peer has the blob.
+func (s *sending) deliver(ctx context.Context, offset int64) (done bool, err error) {
+	data := s.part.Bytes()
+	for tries := 0; len(data) > 0; {
+		at, done, err := s.try(ctx, offset, data)
+		if done {
+			return true, nil
+		}
+		if at == refusedAt {
+			return false, err
+		}
+		taken := at - offset
+		switch {
+		case taken < 0 || taken > int64(len(data)):
+			return false, errors.Join(fmt.Errorf("the peer says that it has %d bytes, where %d to %d are right", at, offset, offset+int64(len(data))), err)
+		case taken == 0:
+			if tries++; tries >= sendTries || err == nil {
+				return false, errors.Join(errors.New("the peer takes nothing more"), err)
+			}
+		default:
+			tries = 0
+		}
+		offset, data = at, data[taken:]
+	}
+	return false, nil
+}
+
+// refusedAt says that a transfer is over, whatever the peer has of it.
+const refusedAt = -1
+
+// try sends data once, and returns up to where the peer has it now. An error beside it is why that may be no further.
+func (s *sending) try(ctx context.Context, offset int64, data []byte) (at int64, done bool, err error) {
+	span := part{offset, offset + int64(len(data)) - 1, s.size}
+	resp, err := s.client.do(ctx, request{
+		method: http.MethodPut, base: s.base, path: s.digest.String(), header: http.Header{"Content-Range": {span.String()}},
+		body: bytesBody(data), size: int64(len(data)),
+	})
+	if err == nil {
+		at, done = readOffset(resp.Header), resp.StatusCode != http.StatusAccepted
+		return at, done, resp.Body.Close()
+	}
+	if errors.Is(err, ErrOffset) {
+		return offsetIn(err), false, err
+	}
+	var refused *StatusError
+	if errors.As(err, &refused) || ctx.Err() != nil {
+		return refusedAt, false, err
+	}
+	// The connection broke: how far did it get?
+	_, at, asked := s.client.look(ctx, s.base, s.digest)
+	if errors.Is(asked, ErrNotFound) {
+		return at, false, err
+	}
+	return refusedAt, asked == nil, errors.Join(err, asked)
+}
