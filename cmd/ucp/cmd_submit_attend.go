@@ -31,7 +31,8 @@ type attended struct {
 type news struct {
 	which   int
 	change  client.Change
-	line    string // that says it
+	line    string    // that says it
+	since   time.Time // when it came, if that line is not told yet
 	over    bool
 	results string // the file that they are in, "" for none
 	err     error  // why nothing more is known of it, or its results are not here
@@ -129,10 +130,10 @@ func end(ctx context.Context, c *client.Client, s *client.Submission) (client.Ch
 	return client.Change{Job: j}, nil
 }
 
-// bring writes a job's results, if it has any, and returns the file's path.
+// bring writes a job's results, unless it left nothing, and returns the file's path.
 func (w *waiting) bring(ctx context.Context, i int, j client.Job) (string, error) {
 	v := j.Current().Verdict
-	if v == nil || v.Result == nil {
+	if v == nil || v.Result == nil || len(entriesOf(j, v.Result)) == 0 {
 		return "", nil
 	}
 	path := filepath.Join(w.results, w.jobs[i].name+".zip")

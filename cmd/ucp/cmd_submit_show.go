@@ -50,6 +50,8 @@ func (a *app) showWaiting(ctx context.Context, w *waiting) error {
 		case <-redraw.C:
 			if live {
 				b.draw()
+			} else {
+				b.tellWaiting(time.Now())
 			}
 		}
 	}
@@ -83,9 +85,34 @@ func (b *board) note(n news, live bool) {
 	switch {
 	case live:
 	case b.app.json():
-		_ = b.app.printLine(b.lineOutput(n)) // whoever read it is gone; the exit code tells
-	case before.line != n.line:
-		_, _ = fmt.Fprintf(b.app.stdout, "%-*s  %s\n", b.width(), plain(b.jobs[n.which].name), plain(n.line)) // likewise
+		_ = b.app.printLine(b.lineOutput(n)) // likewise
+	case before.line == n.line:
+		b.news[n.which].since = before.since
+	case !n.over && n.change.Job.State() == job.StateQueued:
+		b.news[n.which].since = time.Now()
+	default:
+		b.tell(n)
+	}
+}
+
+// tell prints how a job is.
+func (b *board) tell(n news) {
+	_, _ = fmt.Fprintf(b.app.stdout, "%-*s  %s\n", b.width(), plain(b.jobs[n.which].name), plain(n.line)) // whoever read it is gone; the exit code tells
+}
+
+// worthALine is how long a job waits for one thing before that is told.
+const worthALine = time.Second
+
+// tellWaiting prints what jobs wait for, if they do not just do so in passing.
+func (b *board) tellWaiting(now time.Time) {
+	if b.app.json() {
+		return
+	}
+	for i, n := range b.news {
+		if !n.since.IsZero() && now.Sub(n.since) >= worthALine {
+			b.news[i].since = time.Time{}
+			b.tell(n)
+		}
 	}
 }
 
