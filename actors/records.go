@@ -109,7 +109,7 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Store:
 		s, err := roster.DecodeStore(b)
 		return storeState{s}, err
-	case ledger.Store, ledger.Emergency: // nobody writes them yet
+	case ledger.Emergency: // nobody writes them yet
 	}
 	return nil, fmt.Errorf("record of kind %d: %w", kind, canon.ErrMalformed)
 }

@@ -162,8 +162,9 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 			stale.All[i].Free = 1 << 40
 		}
 		e.blobs.Known(stale)
-		d := e.keep(ctx, noise(mib), b)
-		Expect(holders(d, d1, d2, d3)).To(Equal([]string{"d1", "d3"}))
+		for range 5 { // it ranks first or second of most
+			Expect(holders(e.keep(ctx, noise(mib), b), d1, d2, d3)).To(Equal([]string{"d1", "d3"}))
+		}
 	}, SpecTimeout(soon))
 
 	It("are kept by the broker when no datastore has room, and copied when there is one that has", func(ctx SpecContext) {
@@ -182,10 +183,12 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 		Eventually(ctx, e.up).Should(Equal(3))
 		data := noise(16 * mib)
 		rank := ranked(blob.Sum(data), d1, d2, d3)
+		before := e.blobs.where()
 		half := &cutting{data: data, at: 6 * mib, cut: rank[0].stop}
 		d, size, err := e.blobs.store.Add(ctx, bytes.NewReader(data))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(e.blobs.plain.Put(ctx, base(string(rank[0].ID())), d, size, half)).NotTo(Succeed())
+		e.blobs.Known(before) // nobody has heard yet that it is gone
 		Expect(e.blobs.place(ctx, d, size, e.blobs.store, string(b.ID()))).To(Succeed())
 		Expect(holders(d, rank[1:]...)).To(Equal([]string{rank[1].cfg.Name, rank[2].cfg.Name}))
 		rank[0].start()
