@@ -122,7 +122,7 @@ func bytesBody(b []byte) func() (io.ReadCloser, error) {
 
 // do makes one request. Every answer but a success is an error, a *StatusError.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
-	target, err := url.JoinPath(r.base, blobPath, r.path)
+	target, err := url.JoinPath(r.base, blobPath+r.path)
 	if err != nil {
 		return nil, err
 	}
