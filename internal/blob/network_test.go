@@ -45,6 +45,7 @@ type tripwire struct {
 	http.Handler
 	after int64
 	trip  func()
+	each  func(total int64) // nil: nobody wants to know
 	once  sync.Once
 	n     atomic.Int64 // bytes of bodies, both ways
 }
@@ -55,8 +56,12 @@ func (t *tripwire) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (t *tripwire) count(n int) {
-	if t.n.Add(int64(n)) > t.after && t.trip != nil {
+	total := t.n.Add(int64(n))
+	if total > t.after && t.trip != nil {
 		t.once.Do(t.trip)
+	}
+	if t.each != nil {
+		t.each(total)
 	}
 }
 
