@@ -30,6 +30,7 @@ type BrokerSettings struct {
 	BrokerTimeout time.Duration // how long a broker is out of reach before others take over its jobs
 	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
 	Keep          time.Duration // how long a silent broker may hold that up
+	KeepEmergency time.Duration // how long an emergency that is over is still shown; 0: 7 days
 	MaxQueued     int           // jobs that may wait; one more is refused
 	PartBytes     int           // about the size of what travels between ledgers at a time; 0: 192 KiB
 	First         bool          // no disk of this node was ever lost: a blank one is its first
@@ -48,41 +49,42 @@ const tick = 250 * time.Millisecond
 type Broker struct {
 	*Node
 	BrokerSettings
-	log       *slog.Logger
-	saved     Saved
-	journal   string // names this broker in the ledger
-	first     bool   // journal is the node's first
-	replica   *ledger.Replica
-	census    roster.Census
-	disk      disk
-	queue     *placement.Queue
-	crew      *crew
-	fallen    []time.Time // when executors were lost to silence, within a lease
-	strain    detect.Strain
-	active    map[job.ID]*activeJob
-	watched   map[string]job.ID  // the same by the supervisor's name
-	idle      []*actor.PID       // supervisors without a job
-	queued    map[job.ID]*timers // of queued jobs that have any
-	owners    owners
-	holders   holders
-	horizon   horizon
-	inputs    inputs
-	arrays    arrays
-	contacts  contacts
-	retention *retention
-	peers     map[string]*peerBroker // brokers in reach, by node
-	linked    map[string]bool        // nodes with a link
-	asked     map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
-	offers    map[job.ID]time.Time   // slots held for jobs of peers, and until when
-	mac       mac
-	gateway   *actor.PID
-	sync      *actor.PID
-	counts    counts
-	stopping  bool
-	started   time.Time
-	settled   time.Time // from then on jobs of an earlier life may be deployed again
-	lastTick  time.Time
-	ticker    Timer
+	log         *slog.Logger
+	saved       Saved
+	journal     string // names this broker in the ledger
+	first       bool   // journal is the node's first
+	replica     *ledger.Replica
+	census      roster.Census
+	disk        disk
+	queue       *placement.Queue
+	crew        *crew
+	fallen      []time.Time // when executors were lost to silence, within a lease
+	strain      detect.Strain
+	active      map[job.ID]*activeJob
+	watched     map[string]job.ID  // the same by the supervisor's name
+	idle        []*actor.PID       // supervisors without a job
+	queued      map[job.ID]*timers // of queued jobs that have any
+	owners      owners
+	holders     holders
+	horizon     horizon
+	inputs      inputs
+	arrays      arrays
+	contacts    contacts
+	retention   *retention
+	peers       map[string]*peerBroker // brokers in reach, by node
+	linked      map[string]bool        // nodes with a link
+	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
+	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
+	emergencies emergencies
+	mac         mac
+	gateway     *actor.PID
+	sync        *actor.PID
+	counts      counts
+	stopping    bool
+	started     time.Time
+	settled     time.Time // from then on jobs of an earlier life may be deployed again
+	lastTick    time.Time
+	ticker      Timer
 }
 
 // activeJob is a job with a supervisor.
@@ -131,7 +133,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			horizon:   newHorizon(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
 		}
-	}, actor.WithSupervisor(&childFailed{n.Log})), nil
+	}, actor.WithSupervisor(&childFailed{n.Log}), urgentFirst()), nil
 }
 
 // Receive turns messages into calls; the decisions are made in packages job, placement, ledger and roster.
@@ -213,7 +215,7 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 	case *partTaken:
 		b.held(ctx, msg.journal, msg.holds)
 	case *forgottenThere:
-		b.forgottenThere(msg)
+		b.forgottenThere(ctx, msg)
 	case *audited:
 		b.audited(ctx, msg)
 	case *summed:
@@ -311,6 +313,7 @@ func (b *Broker) resume(ctx actor.Context) {
 	for _, rec := range sortedRecords(b.replica, ledger.Forget) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
+	b.resumeEmergencies(ctx)
 	b.applyHorizon(ctx)
 	for _, rec := range sortedRecords(b.replica, ledger.Job) {
 		b.resumeJob(ctx, rec)
@@ -352,6 +355,7 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.watchOrphans(ctx, now)
 	b.watchOwners(ctx, now)
 	b.watchStragglers(ctx, now)
+	b.watchEmergencies(ctx, now)
 	b.watchHorizon(ctx, now)
 	b.lookForBrokers()
 	if !b.settled.IsZero() && !now.Before(b.settled) {

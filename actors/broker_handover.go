@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
@@ -50,7 +51,7 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 	}
 	b.asked[id] = now
 	for _, p := range sortedPeers(b.peers) {
-		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred))})
+		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred)), Emergency: w.Emergency})
 	}
 }
 
@@ -69,6 +70,9 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	id := job.ID(msg.GetJob())
 	if j, ok := b.job(id); ok && b.acts(j) {
 		return // it is here already
+	}
+	if b.emergencies.level >= emergency.High && msg.GetEmergency() == "" {
+		return // no job starts here but those of emergencies
 	}
 	if _, held := b.offers[id]; !held && !b.holdSlot(id, msg) {
 		return

@@ -17,7 +17,7 @@ import (
 
 // horizon is this broker's part in forgetting.
 type horizon struct {
-	ended  endedJobs
+	ended  endedRecords
 	last   time.Time          // when this broker last said what it holds
 	silent map[string]silence // by journal: what a broker last said, and since when it says nothing new
 	passed ledger.Vector      // the horizon up to which lives that are over were dropped from the clock
@@ -32,15 +32,15 @@ type silence struct {
 	since time.Time
 }
 
-// endedJobs are those that may be forgotten.
-type endedJobs map[ledger.Key]struct{}
+// endedRecords are those that may be forgotten.
+type endedRecords map[ledger.Key]struct{}
 
-func (e *endedJobs) note(j job.Job, key ledger.Key) {
-	if !j.Ended {
+func (e *endedRecords) note(ended bool, key ledger.Key) {
+	if !ended {
 		return
 	}
 	if *e == nil {
-		*e = endedJobs{}
+		*e = endedRecords{}
 	}
 	(*e)[key] = struct{}{}
 }
@@ -118,7 +118,7 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 func (b *Broker) latestEnded(v ledger.Vector) int64 {
 	latest, now := int64(0), b.hybrid().Wall
 	for key := range b.horizon.ended {
-		if rec, ok := b.replica.Get(key); ok && v.CoversAll(rec.Writes) {
+		if rec, ok := b.replica.Get(key); ok && key.Kind == ledger.Job && v.CoversAll(rec.Writes) {
 			latest = max(latest, min(job.ID(key.ID).Time(), now))
 		}
 	}
@@ -178,6 +178,9 @@ func (b *Broker) retireClocks(known ledger.Vector) {
 func (b *Broker) dropped(key ledger.Key) {
 	b.unsave(key)
 	delete(b.horizon.ended, key)
+	if key.Kind == ledger.Emergency {
+		b.emergencies.forget(key.ID)
+	}
 	if key.Kind != ledger.Job {
 		return
 	}

@@ -157,7 +157,7 @@ func (b *Broker) copies(id job.ID) uint32 {
 // broker because of it is held until it is on disk.
 func (b *Broker) commit(ctx actor.Context, j job.Job) {
 	old, _ := b.job(j.ID)
-	b.put(ctx, ledger.Normal, jobKey(j.ID), jobState{j})
+	b.put(ctx, laneOf(jobState{j}), jobKey(j.ID), jobState{j})
 	j, _ = b.job(j.ID)
 	b.jobMoved(ctx, old, j)
 	v, by := j.Decided()
@@ -171,7 +171,7 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	v, _ := j.Decided()
 	b.owners.lead(j, v != nil)
 	b.account(old, j)
-	b.horizon.ended.note(j, jobKey(j.ID))
+	b.horizon.ended.note(j.Ended, jobKey(j.ID))
 	b.inputs.add(j)
 	b.noteArray(old, j)
 	if v != nil {
@@ -180,6 +180,7 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	}
 	b.movedFrom(ctx, old, j)
 	b.inputChanged(ctx, j.ID)
+	b.makeRoom(ctx, j)
 }
 
 // moved tells those who watch a job, once what it says is on disk.
@@ -211,9 +212,9 @@ func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state 
 	rec := b.replica.Put(lane, key, state, b.hybrid())
 	b.save(versionOf(before, had), rec)
 	if mutant.On(mutant.PushBeforeFsync) {
-		ctx.Send(b.sync, &wrote{})
+		ctx.Send(b.sync, &wrote{lane == ledger.Urgent})
 	}
-	b.hold(func() { ctx.Send(b.sync, &wrote{}) })
+	b.hold(func() { ctx.Send(b.sync, &wrote{lane == ledger.Urgent}) })
 	return rec
 }
 

@@ -90,7 +90,12 @@ func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
 	if !ok {
 		return
 	}
-	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from, p.knows), own: b.replica.Own()}
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, urgent: msg.urgent}
+	if msg.urgent {
+		ready.delta, ready.own = b.replica.PushUrgent(msg.from, p.knows), b.replica.OwnUrgent()
+	} else {
+		ready.delta, ready.own = b.replica.Push(msg.from, p.knows), b.replica.Own()
+	}
 	if mutant.On(mutant.PushBeforeFsync) {
 		ctx.Send(b.sync, ready)
 		return
@@ -116,8 +121,8 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 	}
 	var refused []job.ID
 	for _, rec := range m.records {
-		if !b.mergeRecord(ctx, rec, m.repair) && rec.Key.Kind == ledger.Job {
-			refused = append(refused, job.ID(rec.Key.ID))
+		if !b.mergeRecord(ctx, rec, m.repair) && (rec.Key.Kind == ledger.Job || rec.Key.Kind == ledger.Emergency) {
+			refused = append(refused, job.ID(rec.Key.ID)) // ids of both are made alike, and no two are the same
 		}
 		if b.journal != journal {
 			return // it said that this broker is given up
@@ -132,7 +137,7 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		}
 	}
 	told := &merged{
-		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
+		peer: m.peer, round: m.round, part: m.part, repair: m.repair, urgent: m.urgent, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
 		refused: refused, horizon: b.replica.Horizon(),
 	}
 	confirm := func() {
@@ -179,6 +184,8 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 		b.brokerMerged(ctx, s.Broker)
 	case forgetState:
 		b.forgotten(ctx, s.Forget)
+	case emergencyState:
+		b.emergencyMoved(ctx, s.Emergency)
 	case ledger.HorizonState:
 		if b.replica.Behind() {
 			b.saveMeta(metaBehind, []byte{1})
@@ -236,18 +243,21 @@ func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
 	}
 }
 
-// forgottenThere hears that a peer forgot jobs which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
-// them too. If not, the peer has lost them: the audit will tell.
-func (b *Broker) forgottenThere(msg *forgottenThere) {
+// forgottenThere hears that a peer forgot jobs or emergencies which this broker told of. If this one was away when that was agreed on, or knows
+// their end, it forgets them too. If not, the peer has lost them: the audit will tell.
+func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
 	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
 	for _, id := range msg.jobs {
-		rec, ok := b.replica.Get(jobKey(id))
-		if ok && (away || rec.State.(jobState).Job.Ended) {
-			b.note("forgotten elsewhere", id, msg.peer)
-			b.replica.Drop(jobKey(id))
-			b.dropped(jobKey(id))
+		for _, key := range []ledger.Key{jobKey(id), emergencyKey(string(id))} {
+			rec, ok := b.replica.Get(key)
+			if ok && (away || rec.State.(interface{ Ended() bool }).Ended()) {
+				b.note("forgotten elsewhere", id, msg.peer)
+				b.replica.Drop(key)
+				b.dropped(key)
+			}
 		}
 	}
+	b.levelMoved(ctx)
 }
 
 // stale answers STALE, and says so, if a client has seen more than this broker knows (CLK-5).

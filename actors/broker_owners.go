@@ -373,7 +373,7 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	j := rec.State.(jobState).Job
 	v, by := j.Decided()
 	b.owners.lead(j, v != nil)
-	b.horizon.ended.note(j, rec.Key)
+	b.horizon.ended.note(j.Ended, rec.Key)
 	if v != nil {
 		if by.Journal == b.journal && !j.Ended {
 			b.decided(ctx, j)

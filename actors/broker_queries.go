@@ -29,6 +29,12 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.reprieveJob(ctx, msg)
 	case *forgetBroker:
 		b.forget(ctx, msg)
+	case *declaration:
+		b.declare(ctx, msg)
+	case *clearance:
+		b.clear(ctx, msg)
+	case *listEmergencies:
+		b.listEmergencies(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *sealSession:
@@ -205,6 +211,9 @@ func (b *Broker) nameOf(journal string) string {
 }
 
 func (b *Broker) queuedFor(j job.Job) string {
+	if why := b.heldUp(j.Spec); why != "" {
+		return why
+	}
 	if _, err := b.crew.choose(demandOf(j)); err != nil {
 		return err.Error()
 	}
@@ -301,6 +310,7 @@ func (b *Broker) status() *messages.StatusResponse {
 		Redeployed: b.counts.redeployed, Records: uint64(b.replica.Len()),
 		UptimeMs: uint64(b.Now().Sub(b.started).Milliseconds()), Clock: b.Clock.Now().String(),
 	}
+	s.EmergencyLevel, s.Emergencies = uint32(b.emergencies.level), uint32(len(b.emergencies.board.Active())) //nolint:gosec // at most a few hundred
 	for rec := range b.replica.All(ledger.Node) {
 		n := b.asSeen(rec.State.(nodeState).Node)
 		if n.State != roster.Up {

@@ -19,6 +19,7 @@ type GatewaySettings struct {
 	MaxSpec    int // bytes of a job's spec
 	MaxJobs    int // jobs in one answer to a list
 	Sealer     Sealer
+	Declare    string // the role that its certificate gives whoever may declare an emergency, or clear one; empty: everybody may
 }
 
 // Gateway speaks for clients: it checks what they ask, passes it on to the broker in its own words, tells them of the jobs they watch, and
@@ -30,7 +31,8 @@ type Gateway struct {
 	log      *slog.Logger
 	broker   *actor.PID
 	watchers map[job.ID][]*actor.PID
-	readers  map[job.Name]*actor.PID // attempts whose program waits for input
+	readers  map[job.Name]*actor.PID     // attempts whose program waits for input
+	peers    map[string]*messages.PeerUp // who there is a link to, by address
 }
 
 // NewGateway returns the props of a broker's gateway.
@@ -40,6 +42,7 @@ func NewGateway(n *Node, s GatewaySettings, system *actor.ActorSystem) *actor.Pr
 		return &Gateway{
 			Node: n, GatewaySettings: s, log: n.Log.With("actor", messages.GatewayActor),
 			broker: pid(n.ID, messages.BrokerActor), watchers: map[job.ID][]*actor.PID{}, readers: map[job.Name]*actor.PID{},
+			peers: map[string]*messages.PeerUp{},
 		}
 	}, bounded(s.MaxMailbox, func(sender *actor.PID, message any) {
 		if sender != nil {
@@ -79,9 +82,22 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		}
 	case *messages.ForgetBroker:
 		g.pass(ctx, &forgetBroker{msg.GetBroker(), msg.GetReason(), messages.NodeOf(ctx.Sender().Address)})
+	case *messages.DeclareEmergency:
+		g.declare(ctx, msg)
+	case *messages.ClearEmergency:
+		g.clear(ctx, msg)
+	case *afterPeer:
+		g.afterPeer(ctx, msg)
+	case *messages.EmergenciesRequest:
+		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
+			g.pass(ctx, &listEmergencies{seen})
+		}
 	case *moved:
 		g.moved(ctx, msg)
+	case *messages.PeerUp:
+		g.peers[msg.Node] = msg
 	case *messages.PeerDown:
+		delete(g.peers, msg.Node)
 		g.forget(msg.Node)
 	case *messages.ReadStdin:
 		g.readStdin(ctx, msg)
@@ -91,7 +107,7 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		g.output(ctx, msg)
 	case returned: // a client that is gone asks again
 		logReturned(g.log, msg)
-	case *messages.PeerUp, actor.SystemMessage, actor.AutoReceiveMessage:
+	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		g.log.Warn("unexpected message", "type", typeName(msg))
 	}
@@ -246,8 +262,11 @@ func (g *Gateway) forget(node string) {
 
 // jobOf names the job that a refused request was about.
 func jobOf(message any) string {
-	if m, ok := message.(interface{ GetJob() string }); ok {
+	switch m := message.(type) {
+	case interface{ GetJob() string }:
 		return m.GetJob()
+	case interface{ GetId() string }:
+		return m.GetId()
 	}
 	return ""
 }

@@ -3,6 +3,7 @@ package actors
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/placement"
@@ -41,6 +42,20 @@ type (
 	}
 	forgetBroker struct{ broker, reason, by string }
 	sealSession  struct{ client *actor.PID }
+)
+
+// What the gateway passes on of emergencies, of somebody who may.
+type (
+	declaration struct {
+		emergency emergency.Emergency
+		seen      ledger.Vector
+	}
+	clearance struct {
+		id   string
+		over emergency.Over
+		seen ledger.Vector
+	}
+	listEmergencies struct{ seen ledger.Vector }
 )
 
 // sessionContent is what a session says of this broker's ledger: what a seal covers.
@@ -107,7 +122,7 @@ type syncTick struct{}
 type flushPush struct{}
 
 // wrote tells the sync actor that there are writes of this broker on disk which peers were not sent yet.
-type wrote struct{}
+type wrote struct{ urgent bool }
 
 // What sync asks of the broker or tells it. A peer is named by its node.
 type (
@@ -121,8 +136,9 @@ type (
 		answer bool // the peer is asked for what it knows too
 	}
 	pushRequest struct {
-		peer string
-		from ledger.Vector // of this broker's writes: what was sent last
+		peer   string
+		from   ledger.Vector // of this broker's writes: what was sent last
+		urgent bool          // those of the urgent lane alone
 	}
 	vectorTold struct {
 		peer        string
@@ -141,6 +157,7 @@ type (
 		records       []ledger.Record
 		from, marks   ledger.Vector
 		adopt, repair bool
+		urgent        bool // it is a part of what the urgent lane alone brought
 	}
 	partTaken struct {
 		journal string
@@ -178,12 +195,14 @@ type (
 		life          uint64 // of the peer
 		delta         *ledger.Delta
 		own           ledger.Vector // of this broker's writes: what was there when it was planned
+		urgent        bool          // it is of the urgent lane alone
 	}
 	merged struct {
 		peer    string
 		round   uint64
 		part    uint32
 		repair  bool
+		urgent  bool
 		journal string
 		holds   ledger.Vector // of the peer's writes
 		refused []job.ID

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/urbancompute/ucp/internal/canon"
+	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/roster"
@@ -57,6 +58,30 @@ func (s forgetState) Merge(o ledger.State) ledger.State {
 // Names returns the broker that is given up.
 func (s forgetState) Names() []ledger.Key { return []ledger.Key{brokerKey(s.Journal)} }
 
+// emergencyState is an emergency as the ledger keeps it.
+type emergencyState struct{ emergency.Emergency }
+
+// Merge implements ledger.State.
+func (s emergencyState) Merge(o ledger.State) ledger.State {
+	return emergencyState{s.Emergency.Merge(o.(emergencyState).Emergency)}
+}
+
+// Ended says that the emergency may be forgotten once everybody knows it.
+func (s emergencyState) Ended() bool { return s.Emergency.Ended }
+
+// laneOf returns the lane in which a record is written, always: what belongs to an emergency, and what a network hangs on, goes before the rest.
+func laneOf(s ledger.State) ledger.Lane {
+	switch s := s.(type) {
+	case emergencyState, brokerState, forgetState, ledger.HorizonState:
+		return ledger.Urgent
+	case jobState:
+		if s.Spec.Emergency != "" {
+			return ledger.Urgent
+		}
+	}
+	return ledger.Normal
+}
+
 // decodeState is the ledger.Decoder of this version's records.
 func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	switch kind {
@@ -72,6 +97,9 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Forget:
 		f, err := roster.DecodeForget(b)
 		return forgetState{f}, err
+	case ledger.Emergency:
+		e, err := emergency.Decode(b)
+		return emergencyState{e}, err
 	case ledger.Horizon:
 		return ledger.DecodeHorizon(b)
 	}
@@ -81,6 +109,7 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 func jobKey(id job.ID) ledger.Key         { return ledger.Key{Kind: ledger.Job, ID: string(id)} }
 func nodeKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Node, ID: id} }
 func brokerKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Broker, ID: journal} }
+func emergencyKey(id string) ledger.Key   { return ledger.Key{Kind: ledger.Emergency, ID: id} }
 func forgetKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Forget, ID: journal} }
 
 // What follows puts into a fixed order what is kept in none, so that the same messages lead to the same deeds.
