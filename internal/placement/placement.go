@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -28,8 +29,22 @@ type Demand struct {
 	Memory uint64
 	Labels map[string]string
 	Module [32]byte
-	Barred map[string]bool // parties that have their say already: others must agree with them
-	Avoid  map[string]bool // executors that already had an attempt of the job: the last choice, not a forbidden one
+	Barred map[string]bool   // parties, or executors, that have their say already: others must agree with them
+	Avoid  map[string]bool   // executors that already had an attempt of the job: the last choice, not a forbidden one
+	Prefer map[string]string // labels that suit the job's emergency: the more an executor has, the better
+	Cached [][32]byte        // its inputs: the more an executor has, the better
+}
+
+// signature is equal for demands with equal constraints.
+func (d *Demand) signature() string {
+	b := strconv.AppendUint(nil, d.Memory, 10)
+	for _, k := range slices.Sorted(maps.Keys(d.Labels)) {
+		b = append(append(append(append(b, 0), k...), 1), d.Labels[k]...)
+	}
+	for _, k := range slices.Sorted(maps.Keys(d.Barred)) {
+		b = append(append(b, 0, 2), k...)
+	}
+	return string(b)
 }
 
 // NoExecutorError says why no executor can take a job now.
