@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -172,13 +174,23 @@ func (b *Broker) levelMoved(ctx actor.Context) {
 	b.emergencies.level = level
 	b.queue.SetLevel(uint8(level))
 	if level >= emergency.High {
-		for _, id := range slices.Sorted(maps.Keys(b.active)) {
+		for _, id := range b.underway() {
 			if j, ok := b.job(id); ok {
 				b.makeRoom(ctx, j)
 			}
 		}
 	}
 	b.schedule(ctx)
+}
+
+// underway returns the jobs with a supervisor, and those of which an attempt runs at an executor that this broker is not home to, in a fixed order.
+func (b *Broker) underway() []job.ID {
+	ids := slices.Collect(maps.Keys(b.active))
+	for n := range b.owners.orphans {
+		ids = append(ids, n.Job)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
 }
 
 // makeRoom sets attempts of a job aside that may not go on: at high those whose program has not begun, at critical all. It is asked whenever a job
@@ -202,7 +214,7 @@ func (b *Broker) heldUp(s *job.Spec) string {
 	if b.emergencies.level < emergency.High || s.Emergency != "" {
 		return ""
 	}
-	return "only emergency jobs start: " + b.emergencyReason()
+	return placement.HeldBack + ": " + b.emergencyReason()
 }
 
 // emergencyReason names the emergency that makes the level.
@@ -215,9 +227,27 @@ func (b *Broker) emergencyReason() string {
 	return fmt.Sprintf("emergency %s%s (%s)", e.Type, where, e.Level)
 }
 
-// urgent says whether what is about a job goes before the rest.
-func (b *Broker) urgent(s *job.Spec) bool {
-	return s.Emergency != "" && b.emergencies.level > emergency.None
+// prefers returns the labels that suit a job of an emergency in force (EMG-3): any of which its type is the name or the value, and those that
+// say where it is.
+func (b *Broker) prefers(s *job.Spec) map[string]string {
+	if s.Emergency == "" || b.emergencies.level == emergency.None {
+		return nil
+	}
+	of := b.emergencies.board.OfType(s.Emergency)
+	if len(of) == 0 {
+		return nil
+	}
+	prefer := map[string]string{s.Emergency: placement.Any, placement.Any: s.Emergency}
+	if gravest := slices.MaxFunc(of, func(x, y emergency.Emergency) int { return cmp.Compare(x.Level, y.Level) }); gravest.Area != "" {
+		prefer["location"], prefer["area"] = gravest.Area, gravest.Area
+	}
+	return prefer
+}
+
+// ofEmergency says whether a job is one of an emergency's: what is said of it goes before the rest.
+func (b *Broker) ofEmergency(id job.ID) bool {
+	j, ok := b.job(id)
+	return ok && j.Spec.Emergency != ""
 }
 
 // copiesPaused says whether copies of bytes wait that belong to no emergency (EMG-5). Records never do.

@@ -50,8 +50,9 @@ func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
 		return
 	}
 	b.asked[id] = now
+	j, _ := b.job(id)
 	for _, p := range sortedPeers(b.peers) {
-		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred)), Emergency: w.Emergency})
+		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred)), Emergency: j.Spec.Emergency})
 	}
 }
 

@@ -353,7 +353,9 @@ func (b *Broker) enqueue(id job.ID) {
 		b.queue.Remove(string(id))
 		return
 	}
-	b.queue.Add(placement.Waiting{ID: string(id), Priority: j.Spec.Priority, Demand: demandOf(j)})
+	b.queue.Add(placement.Waiting{
+		ID: string(id), Priority: j.Spec.Priority, Submitter: j.Spec.Submitter, Emergency: j.Spec.Emergency != "", Again: j.Attempted() > 0, Demand: b.demandOf(j),
+	})
 }
 
 // schedule starts as many waiting jobs as there are places for.
@@ -362,12 +364,13 @@ func (b *Broker) schedule(ctx actor.Context) {
 		return
 	}
 	b.queue.Take(func(w placement.Waiting) bool {
-		e, err := b.crew.choose(w.Demand)
+		id := job.ID(w.ID)
+		j, _ := b.job(id)
+		e, err := b.crew.choose(b.demandOf(j))
 		if err != nil {
 			b.askAround(ctx, w)
 			return false
 		}
-		id := job.ID(w.ID)
 		e.reserve(id)
 		b.supervise(ctx, id)
 		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.naming(), At: b.hybrid()})

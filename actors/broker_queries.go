@@ -214,7 +214,7 @@ func (b *Broker) queuedFor(j job.Job) string {
 	if why := b.heldUp(j.Spec); why != "" {
 		return why
 	}
-	if _, err := b.crew.choose(demandOf(j)); err != nil {
+	if _, err := b.crew.choose(b.demandOf(j)); err != nil {
 		return err.Error()
 	}
 	return "other jobs are before it"
@@ -333,5 +333,5 @@ func (b *Broker) status() *messages.StatusResponse {
 
 // changed returns what a client is told of a job.
 func changed(j job.Job, final bool) *messages.JobChanged {
-	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting, Final: final}
+	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting, Final: final, Urgent: j.Spec.Emergency != ""}
 }

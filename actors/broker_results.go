@@ -87,6 +87,7 @@ func (b *Broker) answerExecutor(ctx actor.Context, id job.ID, owner job.Ownershi
 	}
 	answer := &messages.Relay{Answer: &messages.ResultAnswered{
 		Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Held: e.Held, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner), Owner: messages.OwnershipToWire(owner),
+		Urgent: b.ofEmergency(id),
 	}}
 	if !e.Held || !b.durable() {
 		b.tellExecutor(ctx, e.Executor, answer)

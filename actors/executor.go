@@ -70,6 +70,7 @@ type deployment struct {
 	sent    time.Time
 	held    bool // a broker said that it holds the result until others agree
 	earlier bool // it was done in an earlier life
+	first   bool // it is of an emergency: it runs before others that wait
 }
 
 // runnersPerSlot is two, so that a slot finds its next program ready.

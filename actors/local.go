@@ -232,8 +232,8 @@ type (
 )
 
 // demandOf says what a job asks of an executor. Of a job on which several parties must agree, each party has one attempt at a time, and one say.
-func demandOf(j job.Job) placement.Demand {
-	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest}
+func (b *Broker) demandOf(j job.Job) placement.Demand {
+	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest, Prefer: b.prefers(j.Spec)}
 	if j.Attempted() == 0 {
 		return d // most that wait
 	}

@@ -118,6 +118,8 @@ type Status struct {
 	Accepted, Rejected, Redeployed     uint64 // results and attempts, since the broker started
 	Uptime                             time.Duration
 	Clock                              string // the broker's vector clock
+	Emergency                          Level  // the effective one
+	Emergencies                        int    // in force
 }
 
 // Status returns the state of the broker this client speaks to.
@@ -132,5 +134,6 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		Queued: s.GetQueued(), Running: s.GetRunning(), Finished: s.GetFinished(), Records: s.GetRecords(),
 		Accepted: s.GetAccepted(), Rejected: s.GetRejected(), Redeployed: s.GetRedeployed(),
 		Uptime: time.Duration(min(s.GetUptimeMs(), 1<<40)) * time.Millisecond, Clock: s.GetClock(),
+		Emergency: levelOf(s.GetEmergencyLevel()), Emergencies: int(s.GetEmergencies()),
 	}, nil
 }

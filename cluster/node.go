@@ -162,7 +162,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 		return err
 	}
 	gateway := actors.NewGateway(about, actors.GatewaySettings{
-		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity},
+		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity}, Declare: n.cfg.Emergency.Role(),
 	}, n.system)
 	if err := n.spawn(broker, messages.BrokerActor); err != nil {
 		return err
@@ -235,7 +235,7 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 	var err error
 	n.links, err = link.Start(link.Config{
 		System: n.system, Identity: opt.Identity, Clock: n.clock, Advertise: advertise, Roles: n.roles,
-		Events: n.linkEvent, Now: now, Log: n.log,
+		Events: n.linkEvent, Now: now, Log: n.log, Lane: laneOf,
 	})
 	if err != nil {
 		return err

@@ -75,9 +75,13 @@ func addressOf(peer identity.Peer, h hello) string {
 	return messages.ClientAddress(string(peer.ID), h.instance)
 }
 
-// isClient reports whether a node plays no role but that of a client.
+// isClient reports whether a node plays no role but that of a client, who may be an operator.
 func isClient(p identity.Peer) bool {
-	return len(p.Roles) == 1 && p.Has(identity.RoleClient)
+	parts := len(p.Roles)
+	if p.Has(identity.RoleOperator) {
+		parts--
+	}
+	return parts == 1 && p.Has(identity.RoleClient)
 }
 
 // playing returns peer with the roles that it says it plays. It cannot play one that its certificate does not carry.

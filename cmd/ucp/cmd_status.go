@@ -29,6 +29,8 @@ type statusOutput struct {
 	Rejected   uint64 `json:"results_rejected"`
 	Redeployed uint64 `json:"attempts_redeployed"`
 	Clock      string `json:"clock"`
+	Emergency  string `json:"emergency_level"` // none, low, medium, high or critical
+	InForce    int    `json:"emergencies"`
 }
 
 func newStatusCommand(a *app) *cobra.Command {
@@ -66,6 +68,7 @@ func statusOf(s client.Status) statusOutput {
 		Brokers: s.Brokers, Executors: s.Executors, Slots: s.Slots, Used: s.Used,
 		Queued: s.Queued, Running: s.Running, Finished: s.Finished, Records: s.Records,
 		Accepted: s.Accepted, Rejected: s.Rejected, Redeployed: s.Redeployed, Clock: s.Clock,
+		Emergency: s.Emergency.String(), InForce: s.Emergencies,
 	}
 }
 
@@ -77,6 +80,7 @@ func writeStatus(w io.Writer, s client.Status) error {
 		[]string{"nodes", fmt.Sprintf("%d brokers, %d executors with %d slots, %d of them in use", s.Brokers, s.Executors, s.Slots, s.Used)},
 		[]string{"jobs", fmt.Sprintf("%d queued, %d running, %d finished, %d records", s.Queued, s.Running, s.Finished, s.Records)},
 		[]string{"results", fmt.Sprintf("%d accepted, %d rejected, %d attempts redeployed", s.Accepted, s.Rejected, s.Redeployed)},
+		[]string{"emergency", emergencyText(s)},
 		[]string{"clock", s.Clock},
 	)
 }

@@ -92,6 +92,7 @@ func (a *app) commands() []*cobra.Command {
 		newJobCommand(a),
 		node,
 		newBrokerCommand(a),
+		newEmergencyCommand(a),
 		newStatusCommand(a),
 		newDevCommand(a),
 		newLaunchCommand(a),

@@ -35,6 +35,22 @@ type Demand struct {
 	Cached [][32]byte        // its inputs: the more an executor has, the better
 }
 
+// Any stands in Prefer for whatever name or value a label has.
+const Any = "*"
+
+// suited counts the labels that suit the job's emergency.
+func (d Demand) suited(e *Executor) int {
+	n := 0
+	for k, v := range d.Prefer {
+		for name, value := range e.Labels {
+			if (k == Any || k == name) && (v == Any || v == value) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // signature is equal for demands with equal constraints.
 func (d *Demand) signature() string {
 	b := strconv.AppendUint(nil, d.Memory, 10)
@@ -127,6 +143,7 @@ func (d Demand) prefers(a, b *Executor) bool {
 	return cmp.Or(
 		compareBool(!d.Avoid[a.ID], !d.Avoid[b.ID]),
 		compareBool(a.Used < a.Slots, b.Used < b.Slots),
+		cmp.Compare(d.suited(a), d.suited(b)),
 		compareBool(a.Warm[d.Module], b.Warm[d.Module]),
 		cmp.Compare(b.Used*max(a.Slots, 1), a.Used*max(b.Slots, 1)),
 		cmp.Compare(b.ID, a.ID),
