@@ -158,8 +158,7 @@ func (q *Queue) class(d Demand) *class {
 	s := d.signature()
 	c, ok := q.classes[s]
 	if !ok {
-		d.Module, d.Cached, d.Prefer, d.Avoid = [32]byte{}, nil, nil, nil
-		c = &class{signature: s, demand: d}
+		c = &class{signature: s, demand: d.constraints()}
 		q.classes[s] = c
 	}
 	return c
