@@ -10,6 +10,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -29,6 +30,10 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.reprieveJob(ctx, msg)
 	case *forgetBroker:
 		b.forget(ctx, msg)
+	case *cordonNode:
+		b.cordon(ctx, msg)
+	case *whyJob:
+		b.why(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *sealSession:
@@ -205,8 +210,11 @@ func (b *Broker) nameOf(journal string) string {
 }
 
 func (b *Broker) queuedFor(j job.Job) string {
-	if _, err := b.crew.choose(demandOf(j)); err != nil {
-		return err.Error()
+	if b.queue.Held(b.waiting(j)) {
+		return placement.HeldBack
+	}
+	if d := b.demandOf(j); b.crew.choose(&d) == nil {
+		return b.crew.pool.Refusal(&d).Error()
 	}
 	return "other jobs are before it"
 }
@@ -270,7 +278,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	}
 	res := &messages.NodesResponse{}
 	for rec := range b.replica.All(ledger.Node) {
-		n := b.asSeen(rec.State.(nodeState).Node)
+		n := b.asWished(b.asSeen(rec.State.(nodeState).Node))
 		info := &messages.NodeInfo{
 			Id: n.ID, Name: n.Name, Roles: n.Roles, Home: n.Home, State: string(n.State), Slots: n.Slots, Labels: n.Labels,
 			Address: n.Address, Lease: n.Lease, SeenMs: uint64(max(0, n.At.Wall)), Reason: n.Reason,

@@ -110,7 +110,7 @@ func (a *account) fits(n, total uint64, slots int) bool {
 	return n == 0 || a.sum+n <= total || max(a.most, n)*uint64(max(slots, 1)) <= total
 }
 
-// suits says whether e meets every constraint, leaving alone what is taken for the moment. It is lacks without the words.
+// suits says whether e meets every constraint, leaving alone what is taken for the moment. It is Lacks without the words.
 func (d *Demand) suits(e *Executor) bool {
 	c := &e.Capacity
 	if e.Cordoned || e.Cut || d.Memory > e.Memory || (d.Engine != "" && d.Engine != e.Engine) || (d.Mains && c.Drained()) || d.barred(e) {
@@ -148,8 +148,8 @@ func (d *Demand) asksMachine() bool { return d.Cores > 0 || d.CPU > 0 || d.Free 
 
 func (d *Demand) barred(e *Executor) bool { return d.Barred[e.party()] || d.Barred[e.ID] }
 
-// lacks names the constraints that e does not meet.
-func (d *Demand) lacks(e *Executor) []string {
+// Lacks names the constraints that e does not meet.
+func (d *Demand) Lacks(e *Executor) []string {
 	var why []string
 	lack := func(is bool, format string, args ...any) {
 		if is {

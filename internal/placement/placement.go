@@ -89,7 +89,7 @@ func (e *NoExecutorError) Never() bool { return len(e.Taken) == 0 }
 // count notes why an executor cannot take the job.
 func (e *NoExecutorError) count(d *Demand, x *Executor) {
 	e.Executors++
-	if lacks := d.lacks(x); len(lacks) > 0 {
+	if lacks := d.Lacks(x); len(lacks) > 0 {
 		add(&e.Refused, lacks[0])
 	} else if taken := d.taken(x, nil); len(taken) > 0 {
 		add(&e.Taken, taken[0])

@@ -191,7 +191,7 @@ func TestReservationsNeverOvercommit(t *testing.T) {
 					}
 					continue
 				}
-				if why := d.lacks(e); len(why) > 0 {
+				if why := d.Lacks(e); len(why) > 0 {
 					t.Fatalf("chosen, and %v", why)
 				}
 				c := p.Claim(&d, e)

@@ -75,7 +75,7 @@ func (p *Pool) Look(d *Demand) []View {
 	best := p.Choose(d)
 	views := make([]View, 0, len(p.all))
 	for _, e := range p.all {
-		views = append(views, View{Executor: e, Lacks: d.taken(e, d.lacks(e)), Chosen: e == best})
+		views = append(views, View{Executor: e, Lacks: d.taken(e, d.Lacks(e)), Chosen: e == best})
 	}
 	slices.SortFunc(views, func(a, b View) int {
 		return cmp.Or(cmp.Compare(a.Executor.Name, b.Executor.Name), cmp.Compare(a.Executor.ID, b.Executor.ID))
