@@ -75,6 +75,8 @@ type Broker struct {
 	linked      map[string]bool        // nodes with a link
 	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
 	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
+	drains      map[string]drain       // executors that are to be empty, wherever they are home
+	calm        calm
 	emergencies emergencies
 	mac         mac
 	gateway     *actor.PID
@@ -113,7 +115,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 		}
 	}
 	return n.props(func() actor.Actor {
-		return &Broker{
+		b := &Broker{
 			Node: n, BrokerSettings: s, saved: saved,
 			log:       n.Log.With("actor", messages.BrokerActor),
 			queue:     placement.NewQueue(),
@@ -132,7 +134,10 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			offers:    map[job.ID]time.Time{},
 			horizon:   newHorizon(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
+			drains:    map[string]drain{},
 		}
+		b.crew.ended = b.accounted
+		return b
 	}, actor.WithSupervisor(&childFailed{n.Log}), urgentFirst()), nil
 }
 
@@ -227,6 +232,8 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 		b.slotRequest(ctx, msg)
 	case *messages.SlotReserved:
 		b.slotReserved(ctx, msg)
+	case *messages.WorkWanted:
+		b.workWanted(ctx, msg)
 	case *messages.HearRequest:
 		b.hearRequest(ctx, msg)
 	case *messages.HearResponse:
@@ -313,6 +320,9 @@ func (b *Broker) resume(ctx actor.Context) {
 	for _, rec := range sortedRecords(b.replica, ledger.Forget) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
+	for _, rec := range sortedRecords(b.replica, ledger.Node) {
+		b.cordonMerged(ctx, rec.State.(nodeState).Node)
+	}
 	b.resumeEmergencies(ctx)
 	b.applyHorizon(ctx)
 	for _, rec := range sortedRecords(b.replica, ledger.Job) {
@@ -351,6 +361,8 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.endRetention(ctx, now)
 	b.crew.prune(now)
 	b.expireOffers(now)
+	b.crew.overran(now, b.queue.Charge)
+	b.watchDrains(ctx, now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)
 	b.watchOwners(ctx, now)
@@ -362,6 +374,7 @@ func (b *Broker) tick(ctx actor.Context) {
 		b.settle(ctx)
 	}
 	b.schedule(ctx)
+	b.wantWork(ctx, now)
 	b.arm(ctx)
 }
 

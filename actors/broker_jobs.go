@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -353,9 +354,9 @@ func (b *Broker) enqueue(id job.ID) {
 		b.queue.Remove(string(id))
 		return
 	}
-	b.queue.Add(placement.Waiting{
-		ID: string(id), Priority: j.Spec.Priority, Submitter: j.Spec.Submitter, Emergency: j.Spec.Emergency != "", Again: j.Attempted() > 0, Demand: b.demandOf(j),
-	})
+	if !b.queue.Has(string(id)) {
+		b.queue.Add(b.waiting(j))
+	}
 }
 
 // schedule starts as many waiting jobs as there are places for.
@@ -365,17 +366,39 @@ func (b *Broker) schedule(ctx actor.Context) {
 	}
 	b.queue.Take(func(w placement.Waiting) bool {
 		id := job.ID(w.ID)
-		j, _ := b.job(id)
-		e, err := b.crew.choose(b.demandOf(j))
-		if err != nil {
-			b.askAround(ctx, w)
+		e, d := b.placeFor(id)
+		if e == nil {
+			b.askAround(ctx, id)
 			return false
 		}
-		e.reserve(id)
+		e.reserve(id, &d, hold{account: w.Account(), charged: w.Charge, since: b.Now()})
 		b.supervise(ctx, id)
 		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.naming(), At: b.hybrid()})
 		return true
 	})
+}
+
+// placeFor returns the executor that suits a job best, nil if none can take it now.
+func (b *Broker) placeFor(id job.ID) (*member, placement.Demand) {
+	if !b.crew.free() {
+		return nil, placement.Demand{}
+	}
+	j, _ := b.job(id)
+	d := b.demandOf(j)
+	return b.crew.choose(&d), d
+}
+
+// accounted settles what a start was charged when its slot is given back.
+func (b *Broker) accounted(h *hold, deployed bool) {
+	if h.charged == 0 {
+		return
+	}
+	took := time.Duration(0)
+	if deployed {
+		took = b.Now().Sub(h.since)
+		b.queue.Took(h.account, took)
+	}
+	b.queue.Charge(h.account, took-h.charged)
 }
 
 // naming is the incarnation in the names of attempts: no other life of this broker gives the same names.

@@ -35,6 +35,10 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.clear(ctx, msg)
 	case *listEmergencies:
 		b.listEmergencies(ctx, msg)
+	case *cordonNode:
+		b.cordon(ctx, msg)
+	case *whyJob:
+		b.why(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *sealSession:
@@ -214,8 +218,8 @@ func (b *Broker) queuedFor(j job.Job) string {
 	if why := b.heldUp(j.Spec); why != "" {
 		return why
 	}
-	if _, err := b.crew.choose(b.demandOf(j)); err != nil {
-		return err.Error()
+	if d := b.demandOf(j); b.crew.choose(&d) == nil {
+		return b.crew.pool.Refusal(&d).Error()
 	}
 	return "other jobs are before it"
 }
@@ -279,7 +283,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	}
 	res := &messages.NodesResponse{}
 	for rec := range b.replica.All(ledger.Node) {
-		n := b.asSeen(rec.State.(nodeState).Node)
+		n := b.asWished(b.asSeen(rec.State.(nodeState).Node))
 		info := &messages.NodeInfo{
 			Id: n.ID, Name: n.Name, Roles: n.Roles, Home: n.Home, State: string(n.State), Slots: n.Slots, Labels: n.Labels,
 			Address: n.Address, Lease: n.Lease, SeenMs: uint64(max(0, n.At.Wall)), Reason: n.Reason,

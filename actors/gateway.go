@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -92,6 +94,12 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
 			g.pass(ctx, &listEmergencies{seen})
 		}
+	case *messages.CordonNode:
+		g.cordon(ctx, msg)
+	case *messages.WhyRequest:
+		if seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob()); ok {
+			g.pass(ctx, &whyJob{msg.GetJob(), seen})
+		}
 	case *moved:
 		g.moved(ctx, msg)
 	case *messages.PeerUp:
@@ -166,6 +174,28 @@ func (g *Gateway) cancel(ctx actor.Context, msg *messages.CancelJob) {
 		g.pass(ctx, &cancelJob{msg.GetJob(), messages.NodeOf(ctx.Sender().Address), seen})
 	}
 }
+
+func (g *Gateway) cordon(ctx actor.Context, msg *messages.CordonNode) {
+	seen, ok := g.session(ctx, msg.GetSession(), "")
+	if !ok {
+		return
+	}
+	wish, ok := wishes[msg.GetWish()]
+	if !ok || msg.GetPatienceMs() > maxPatience {
+		g.refuse(ctx, messages.Refused_INVALID, "a node is cordoned, drained within at most a year, or uncordoned", "")
+		return
+	}
+	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond //nolint:gosec // bounded above
+	g.pass(ctx, &cordonNode{msg.GetNode(), messages.NodeOf(ctx.Sender().Address), wish, patience, seen})
+}
+
+// wishes are what people may want of a node.
+var wishes = map[messages.CordonNode_Wish]cordonWish{
+	messages.CordonNode_UNCORDON: cordonWish(roster.Open), messages.CordonNode_CORDON: cordonWish(roster.Cordoned), messages.CordonNode_DRAIN: cordonWish(roster.Drain),
+}
+
+// maxPatience is a year, in milliseconds.
+const maxPatience = 365 * 24 * 3600 * 1000
 
 func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
 	if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {

@@ -1,12 +1,13 @@
 package actors
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
-	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -41,7 +42,17 @@ type (
 		seen   ledger.Vector
 	}
 	forgetBroker struct{ broker, reason, by string }
-	sealSession  struct{ client *actor.PID }
+	cordonNode   struct {
+		node, by string
+		wish     cordonWish
+		patience time.Duration
+		seen     ledger.Vector
+	}
+	whyJob struct {
+		id   string
+		seen ledger.Vector
+	}
+	sealSession struct{ client *actor.PID }
 )
 
 // What the gateway passes on of emergencies, of somebody who may.
@@ -230,24 +241,3 @@ type (
 	// reborn says that this broker has a new journal: what was to be sent for the old one is not sent any more.
 	reborn struct{}
 )
-
-// demandOf says what a job asks of an executor. Of a job on which several parties must agree, each party has one attempt at a time, and one say.
-func (b *Broker) demandOf(j job.Job) placement.Demand {
-	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest, Prefer: b.prefers(j.Spec)}
-	if j.Attempted() == 0 {
-		return d // most that wait
-	}
-	d.Avoid, d.Barred = map[string]bool{}, map[string]bool{}
-	for _, t := range j.Tenures {
-		for _, a := range t.Attempts {
-			d.Avoid[a.Executor] = true
-			if j.Spec.Quorum > 1 && (a.State.Live() || a.State == job.Delivered) {
-				d.Barred[a.Executor] = true
-			}
-		}
-		for _, c := range t.Candidates {
-			d.Barred[c.Party] = j.Spec.Quorum > 1
-		}
-	}
-	return d
-}

@@ -82,8 +82,8 @@ type Node struct {
 	ID, Name string
 	Roles    []string
 	Home     string // node id of the broker that manages it, if it is an executor
-	State    string // up, lost or left
-	Reason   string // why it is lost
+	State    string // up, lost, left or unseen; of executors that are up also cordoned, draining or drained
+	Reason   string // why it is not up
 	Slots    int
 	Used     int // of Slots, as far as the broker asked is its home
 	Labels   map[string]string

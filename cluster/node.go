@@ -19,6 +19,8 @@ import (
 	"github.com/urbancompute/ucp/cluster/link"
 	"github.com/urbancompute/ucp/config"
 	"github.com/urbancompute/ucp/internal/journal"
+	"github.com/urbancompute/ucp/internal/machine"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/wasm"
 	"github.com/urbancompute/ucp/internal/workbench"
@@ -55,6 +57,8 @@ type Node struct {
 	failed chan error
 	thrift func() // ends the giving back of memory
 
+	measuring func() // ends the measuring of the machine; nil: it is no executor
+
 	founder    bool        // as a broker it has no other one to join
 	roles      []string    // from the start
 	understudy *understudy // nil: what the node plays is settled
@@ -70,6 +74,8 @@ const (
 	maxSpecBytes   = 128 << 10
 	maxJobsAnswer  = 100
 	resultPatience = 2 * time.Second
+	// measureEvery is how often an executor looks at what its machine has.
+	measureEvery = 5 * time.Second
 	// forgetEvery is how often brokers agree on what may be forgotten, and syncKeep how long a silent one may hold that up.
 	forgetEvery = 2 * time.Second
 	syncKeep    = 7 * 24 * time.Hour
@@ -191,8 +197,13 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err != nil {
 		return err
 	}
+	meter := machine.NewMeter(n.cfg.Dir)
+	found, err := meter.Measure(wallClock())
+	if err != nil {
+		n.log.Warn("not all that this machine has can be measured", "err", err)
+	}
 	settings := actors.ExecutorSettings{
-		Slots: slots, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
+		Slots: slots, Machine: found, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
 		Resend: resultPatience, Workbench: n.bench,
 	}
 	if n.cfg.Identity != "" {
@@ -208,6 +219,9 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err := n.spawn(executor, messages.ExecutorActor); err != nil {
 		return err
 	}
+	n.measuring = machine.Watch(meter, measureEvery, wallClock,
+		func(c placement.Capacity) { n.tell(messages.ExecutorActor, &actors.Measured{Capacity: c}) },
+		func(err error) { n.log.Warn("not all that this machine has can be measured", "err", err) })
 	if n.plays(config.RoleBroker) {
 		n.tell(messages.ExecutorActor, &messages.PeerUp{Node: string(n.id), Name: n.cfg.Name, Roles: n.roles})
 	}
@@ -317,6 +331,9 @@ const goodbye = 2 * time.Second
 func (n *Node) Close() {
 	n.understudy.close()
 	n.nearby.close()
+	if n.measuring != nil {
+		n.measuring()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	for _, pid := range slices.Backward(n.roots) {

@@ -14,7 +14,8 @@ import (
 )
 
 func newJobCommand(a *app) *cobra.Command {
-	return group("job", "List, show and cancel jobs", newJobListCommand(a), newJobShowCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
+	return group("job", "List, show and cancel jobs",
+		newJobListCommand(a), newJobShowCommand(a), newJobWhyCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
 }
 
 // jobStates are the states that a list can be narrowed to.

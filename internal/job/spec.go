@@ -126,7 +126,7 @@ type Result struct {
 	Truncated Truncation
 	Outputs   []File
 	Named     []NamedFile // the named results
-	Missing   []string // outputs that were asked for and are not there, with the reason
+	Missing   []string    // outputs that were asked for and are not there, with the reason
 	Compile   time.Duration
 	Run       time.Duration
 }

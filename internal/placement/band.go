@@ -202,6 +202,19 @@ func (l *line) peek() entry {
 	return l.ways[1].at[l.ways[1].head]
 }
 
+// ahead visits up to n jobs of the line, and returns how many of n are left.
+func (l *line) ahead(n int, where map[string]place, visit func(id string)) int {
+	for _, f := range l.ways {
+		for i := f.head; i < len(f.at) && n > 0; i++ {
+			if l.has(f.at[i], where) {
+				visit(f.at[i].id)
+				n--
+			}
+		}
+	}
+	return n
+}
+
 func (l *line) has(e entry, where map[string]place) bool {
 	p, ok := where[e.id]
 	return ok && p.line == l && p.seq == e.seq

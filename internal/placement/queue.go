@@ -158,8 +158,7 @@ func (q *Queue) class(d Demand) *class {
 	s := d.signature()
 	c, ok := q.classes[s]
 	if !ok {
-		d.Module, d.Cached, d.Prefer, d.Avoid = [32]byte{}, nil, nil, nil
-		c = &class{signature: s, demand: d}
+		c = &class{signature: s, demand: d.constraints()}
 		q.classes[s] = c
 	}
 	return c
@@ -212,6 +211,19 @@ func (q *Queue) Take(place func(Waiting) bool) {
 		b.reopen()
 	}
 	q.tidy()
+}
+
+// Ahead calls visit for about the next n jobs, without taking any.
+func (q *Queue) Ahead(n int, visit func(id string)) {
+	bands := slices.DeleteFunc(slices.Clone(q.open), func(b *band) bool { return q.level >= High && !b.emergency })
+	slices.SortFunc(bands, func(a, b *band) int { return compareBool(q.before(b, a), q.before(a, b)) })
+	for _, b := range bands {
+		for _, r := range b.racks.at {
+			for _, l := range r.runner.lines.at {
+				n = l.runner.ahead(n, q.where, visit)
+			}
+		}
+	}
 }
 
 // started keeps the books of a start.
