@@ -31,6 +31,7 @@ type BrokerSettings struct {
 	BrokerTimeout time.Duration // how long a broker is out of reach before others take over its jobs
 	ForgetEvery   time.Duration // how often brokers agree on what may be forgotten
 	Keep          time.Duration // how long a silent broker may hold that up
+	KeepEmergency time.Duration // how long an emergency that is over is still shown; 0: 7 days
 	MaxQueued     int           // jobs that may wait; one more is refused
 	PartBytes     int           // about the size of what travels between ledgers at a time; 0: 192 KiB
 	First         bool          // no disk of this node was ever lost: a blank one is its first
@@ -52,46 +53,49 @@ const tick = 250 * time.Millisecond
 type Broker struct {
 	*Node
 	BrokerSettings
-	log       *slog.Logger
-	saved     Saved
-	journal   string // names this broker in the ledger
-	first     bool   // journal is the node's first
-	replica   *ledger.Replica
-	census    roster.Census
-	disk      disk
-	queue     *placement.Queue
-	crew      *crew
-	fallen    []time.Time // when executors were lost to silence, within a lease
-	strain    detect.Strain
-	active    map[job.ID]*activeJob
-	watched   map[string]job.ID  // the same by the supervisor's name
-	idle      []*actor.PID       // supervisors without a job
-	queued    map[job.ID]*timers // of queued jobs that have any
-	owners    owners
-	holders   holders
-	horizon   horizon
-	inputs    inputs
-	catalog   *catalog
-	stirred   map[job.ID]struct{} // jobs whose named data has moved since they were told
-	arrays    arrays
-	contacts  contacts
-	depots    depots
-	refs      references
-	retention *retention
-	removals  *retention             // of names: when they need not be kept any longer
-	peers     map[string]*peerBroker // brokers in reach, by node
-	linked    map[string]bool        // nodes with a link
-	asked     map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
-	offers    map[job.ID]time.Time   // slots held for jobs of peers, and until when
-	mac       mac
-	gateway   *actor.PID
-	sync      *actor.PID
-	counts    counts
-	stopping  bool
-	started   time.Time
-	settled   time.Time // from then on jobs of an earlier life may be deployed again
-	lastTick  time.Time
-	ticker    Timer
+	log         *slog.Logger
+	saved       Saved
+	journal     string // names this broker in the ledger
+	first       bool   // journal is the node's first
+	replica     *ledger.Replica
+	census      roster.Census
+	disk        disk
+	queue       *placement.Queue
+	crew        *crew
+	fallen      []time.Time // when executors were lost to silence, within a lease
+	strain      detect.Strain
+	active      map[job.ID]*activeJob
+	watched     map[string]job.ID  // the same by the supervisor's name
+	idle        []*actor.PID       // supervisors without a job
+	queued      map[job.ID]*timers // of queued jobs that have any
+	owners      owners
+	holders     holders
+	horizon     horizon
+	inputs      inputs
+	catalog     *catalog
+	stirred     map[job.ID]struct{} // jobs whose named data has moved since they were told
+	arrays      arrays
+	contacts    contacts
+	depots      depots
+	refs        references
+	retention   *retention
+	removals    *retention             // of names: when they need not be kept any longer
+	peers       map[string]*peerBroker // brokers in reach, by node
+	linked      map[string]bool        // nodes with a link
+	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
+	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
+	drains      map[string]drain       // executors that are to be empty, wherever they are home
+	calm        calm
+	emergencies emergencies
+	mac         mac
+	gateway     *actor.PID
+	sync        *actor.PID
+	counts      counts
+	stopping    bool
+	started     time.Time
+	settled     time.Time // from then on jobs of an earlier life may be deployed again
+	lastTick    time.Time
+	ticker      Timer
 }
 
 // activeJob is a job with a supervisor.
@@ -120,7 +124,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 		}
 	}
 	return n.props(func() actor.Actor {
-		return &Broker{
+		b := &Broker{
 			Node: n, BrokerSettings: s, saved: saved,
 			log:       n.Log.With("actor", messages.BrokerActor),
 			queue:     placement.NewQueue(),
@@ -144,8 +148,11 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			depots:    newDepots(),
 			refs:      newReferences(),
 			gateway:   actor.NewPID(n.ID, messages.GatewayActor),
+			drains:    map[string]drain{},
 		}
-	}, actor.WithSupervisor(&childFailed{n.Log})), nil
+		b.crew.ended = b.accounted
+		return b
+	}, actor.WithSupervisor(&childFailed{n.Log}), urgentFirst()), nil
 }
 
 // Receive turns messages into calls; the decisions are made in packages job, placement, ledger and roster.
@@ -238,7 +245,7 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 	case *partTaken:
 		b.held(ctx, msg.journal, msg.holds)
 	case *forgottenThere:
-		b.forgottenThere(msg)
+		b.forgottenThere(ctx, msg)
 	case *audited:
 		b.audited(ctx, msg)
 	case *summed:
@@ -250,6 +257,8 @@ func (b *Broker) receiveFromBrokers(ctx actor.Context) {
 		b.slotRequest(ctx, msg)
 	case *messages.SlotReserved:
 		b.slotReserved(ctx, msg)
+	case *messages.WorkWanted:
+		b.workWanted(ctx, msg)
 	case *messages.HearRequest:
 		b.hearRequest(ctx, msg)
 	case *messages.HearResponse:
@@ -339,6 +348,10 @@ func (b *Broker) resume(ctx actor.Context) {
 	for _, rec := range sortedRecords(b.replica, ledger.Forget) {
 		b.census.Forget(rec.State.(forgetState).Forget)
 	}
+	for _, rec := range sortedRecords(b.replica, ledger.Node) {
+		b.cordonMerged(ctx, rec.State.(nodeState).Node)
+	}
+	b.resumeEmergencies(ctx)
 	b.applyHorizon(ctx)
 	for _, rec := range sortedRecords(b.replica, ledger.Store) {
 		b.depots.known[rec.Key.ID] = rec.State.(storeState).Store
@@ -386,16 +399,20 @@ func (b *Broker) tick(ctx actor.Context) {
 	b.endRemovals(ctx, now)
 	b.crew.prune(now)
 	b.expireOffers(now)
+	b.crew.overran(now, b.queue.Charge)
+	b.watchDrains(ctx, now)
 	b.expireHolders(now)
 	b.watchOrphans(ctx, now)
 	b.watchOwners(ctx, now)
 	b.watchStragglers(ctx, now)
+	b.watchEmergencies(ctx, now)
 	b.watchHorizon(ctx, now)
 	b.lookForBrokers()
 	if !b.settled.IsZero() && !now.Before(b.settled) {
 		b.settle(ctx)
 	}
 	b.schedule(ctx)
+	b.wantWork(ctx, now)
 	b.arm(ctx)
 }
 

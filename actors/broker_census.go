@@ -101,7 +101,7 @@ func (b *Broker) fenceOff(ctx actor.Context) {
 // an heir know that it has it too, for what is missing in between may never come.
 func (b *Broker) fence(ctx actor.Context, journal string) roster.Fence {
 	for _, rec := range b.outOfOrder(journal) {
-		b.put(ctx, ledger.Normal, rec.Key, rec.State)
+		b.put(ctx, laneOf(rec.State), rec.Key, rec.State)
 	}
 	v := b.replica.Vector()
 	return roster.Fence{Journal: journal, Covers: v.Of(journal).Merge(v.Of(b.journal)), Known: b.census.Members()}
@@ -242,6 +242,7 @@ func (b *Broker) abandon(ctx actor.Context) {
 	b.catalog = newCatalog()
 	b.census, b.horizon = roster.Census{}, horizon{dropped: b.horizon.dropped, droppedData: b.horizon.droppedData}
 	b.queue = placement.NewQueue()
+	b.emergencies = emergencies{}
 	b.retention, b.removals = newRetention(b.Now()), newRetention(b.Now())
 	b.crew.clear()
 }

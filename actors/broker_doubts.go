@@ -60,6 +60,7 @@ func (b *Broker) suspect(ctx actor.Context, m *member, down bool, why string) {
 	}
 	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
 	over := &doubtOver{m.ID, m.lease}
+	m.Cut = true
 	m.doubt = &doubt{down, why, b.after(secondOpinion+b.strain.Late(), func() { root.Send(self, over) })}
 }
 
@@ -134,6 +135,7 @@ func (b *Broker) dismiss(ctx actor.Context, m *member, standing roster.Standing,
 
 // nodeMerged hears from another broker that it is home to an executor which counts as one of ours.
 func (b *Broker) nodeMerged(ctx actor.Context, n roster.Node) {
+	b.cordonMerged(ctx, n)
 	if m, ok := b.crew.members[n.ID]; ok && n.Home != b.ID && n.State == roster.Up && n.Lease > m.lease {
 		b.movedAway(ctx, m, "it has moved to another broker")
 	}

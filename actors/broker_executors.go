@@ -24,6 +24,7 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 	c, before := msg.GetCapabilities(), b.crew.jobsOf(from.Address)
 	m := b.crew.join(placement.Executor{
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
+		Engine: c.GetEngine(), Capacity: capacityOf(c), Cordoned: b.cordoned(from.Address),
 	}, from, msg.GetLease(), msg.GetLife(), b.Now())
 	ctx.Watch(from)
 	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
@@ -40,14 +41,21 @@ func (b *Broker) reported(ctx actor.Context, m *member, before []job.ID, running
 	for _, id := range slices.Concat(before, m.jobs()) {
 		concerned[id] = true
 	}
-	maps.DeleteFunc(m.live, func(n job.Name, _ bool) bool { return !m.has(n, b.Now()) })
+	for _, n := range sortedNames(m.live) {
+		if !m.has(n, b.Now()) {
+			m.ends(n)
+		}
+	}
 	for i, n := range running {
 		concerned[n.Job], said[n] = true, true
-		h := inHand{}
-		if j, ok := b.job(n.Job); ok && i < len(macs) {
-			h.signed = b.mac.verify(macs[i], n, m.ID, j.Spec)
+		h, held := inHand{}, &hold{since: b.Now()}
+		if j, ok := b.job(n.Job); ok {
+			d := b.demandOf(j)
+			held.claim = b.crew.pool.Claim(&d, m.Executor)
+			h.signed = i < len(macs) && b.mac.verify(macs[i], n, m.ID, j.Spec)
 		}
-		m.inHand[n], m.live[n] = h, true
+		m.inHand[n] = h
+		m.begins(n, held)
 	}
 	for _, id := range slices.Sorted(maps.Keys(concerned)) {
 		b.reportedJob(ctx, m, id, slices.DeleteFunc(m.held(id), func(h job.Held) bool { return !said[h.Name] }))
@@ -85,7 +93,8 @@ func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 		m.pulse.Heard(b.Now())
 	}
 	if c := msg.GetCapabilities(); known && c != nil {
-		m.Window, m.Slots = int(c.GetWindow()), int(c.GetSlots())
+		m.Window, m.Slots, m.Capacity = int(c.GetWindow()), int(c.GetSlots()), capacityOf(c)
+		b.crew.pool.Put(m.Executor)
 		b.schedule(ctx)
 	}
 	answer := &messages.HeartbeatAnswered{Lease: msg.GetLease(), Known: known}
@@ -135,16 +144,39 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	if m != nil {
 		m.sent(messages.AttemptFromWire(msg.GetAttempt()), b.Now())
 		m.Window = int(msg.GetWindow())
+		b.crew.pool.Put(m.Executor)
 		party = m.party()
-		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok && len(m.Warm) < maxWarm {
-			m.Warm[j.Spec.Module.Digest] = true
+		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok {
+			m.learn(j)
 		}
 	}
 	b.takeResult(ctx, executor, party, msg)
 }
 
-// maxWarm bounds what a broker remembers of an executor's compiled modules.
-const maxWarm = 1024
+func capacityOf(c *messages.Capabilities) placement.Capacity {
+	return placement.Capacity{
+		Cores: c.GetCores(), CPU: c.GetFreeCpu(), Memory: c.GetFreeMemory(), Disk: c.GetFreeDisk(), Battery: c.GetBattery(), Charge: c.GetCharge(), Mains: c.GetMains(),
+	}
+}
+
+// learn notes what an executor has because it ran a job: its module, compiled, and its inputs. A broker remembers so many of each; when there are
+// more it begins anew, as an executor's cache lets go of what is old too.
+func (m *member) learn(j job.Job) {
+	remember(m.Warm, j.Spec.Module.Digest)
+	for _, d := range inputsOf(j) {
+		remember(m.Cached, d)
+	}
+}
+
+func remember(m map[[32]byte]bool, d [32]byte) {
+	if len(m) >= maxRemembered && !m[d] {
+		clear(m)
+	}
+	m[d] = true
+}
+
+// maxRemembered bounds what a broker remembers of an executor's modules and inputs.
+const maxRemembered = 1024
 
 // reconnectOver says that a closed connection stayed closed for the time allowed.
 type reconnectOver struct {
@@ -181,6 +213,7 @@ func (b *Broker) awaitReconnect(ctx actor.Context, m *member) {
 	root, self := RootContext(ctx.ActorSystem(), b.Clock), ctx.Self()
 	over := &reconnectOver{m.ID, m.lease}
 	m.stopTimers()
+	m.Cut = true
 	m.reconnects = b.after(b.Reconnect, func() { root.Send(self, over) })
 }
 
@@ -221,18 +254,21 @@ func (b *Broker) tenure(id job.ID) (job.Tenure, bool) {
 // noteExecutor puts an executor into the roster. What is known there of the broker on the same node stays: where it can be dialled.
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
 	roles, address := []string{messages.Executor}, ""
-	if n, ok := b.node(m.ID); ok && slices.Contains(n.Roles, messages.Broker) {
+	n, ok := b.node(m.ID)
+	if ok && slices.Contains(n.Roles, messages.Broker) {
 		roles, address = n.Roles, n.Address
 	}
 	b.put(ctx, ledger.Normal, nodeKey(m.ID), nodeState{roster.Node{
 		ID: m.ID, Name: m.Name, Roles: roles, Home: b.ID, Address: address, Lease: m.lease, Life: m.life, State: s, Reason: why,
-		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(),
+		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(), Cordon: n.Cordon,
 	}})
 }
 
 // writeSelf puts this broker into the roster.
 func (b *Broker) writeSelf(ctx actor.Context) {
+	n, _ := b.node(b.ID)
 	b.put(ctx, ledger.Normal, nodeKey(b.ID), nodeState{roster.Node{
 		ID: b.ID, Name: b.Name, Roles: b.Roles, Home: b.ID, Address: b.Address, Lease: b.Incarnation, Life: b.Incarnation, State: roster.Up, At: b.hybrid(),
+		Cordon: n.Cordon,
 	}})
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,6 +20,8 @@ import (
 //	              ◀──────────────  SlotReserved
 //	releases: the record says so
 //	record        ─── sync ─────▶  finds itself named, begins its tenure
+//
+// It begins when a job finds no place, or when a peer says that it has idle slots (WorkWanted).
 
 const (
 	// askAgain is how long a broker waits before it asks about a job again.
@@ -32,6 +35,7 @@ func (b *Broker) peerUp(ctx actor.Context, msg *messages.PeerUp) {
 	ctx.Send(b.sync, msg)
 	if slices.Contains(msg.Roles, messages.Broker) && msg.Node != b.ID {
 		b.peers[msg.Node] = &peerBroker{pid: pid(msg.Node, messages.BrokerActor)}
+		b.calm.idle = false // it has not been told
 	}
 }
 
@@ -42,16 +46,65 @@ func (b *Broker) peerDown(ctx actor.Context, msg *messages.PeerDown) {
 }
 
 // askAround asks the peers to hold a slot for a job that could be released.
-func (b *Broker) askAround(ctx actor.Context, w placement.Waiting) {
-	id := job.ID(w.ID)
+func (b *Broker) askAround(ctx actor.Context, id job.ID) {
+	if len(b.peers) > 0 {
+		b.ask(ctx, id, sortedPeers(b.peers)...)
+	}
+}
+
+// ask asks some peers, unless that was asked a moment ago.
+func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
 	now := b.Now()
-	if last, ok := b.asked[id]; len(b.peers) == 0 || (ok && now.Sub(last) < askAgain) || !b.releasable(id) {
+	if last, ok := b.asked[id]; (ok && now.Sub(last) < askAgain) || !b.releasable(id) {
 		return
 	}
 	b.asked[id] = now
-	for _, p := range sortedPeers(b.peers) {
-		ctx.Request(p.pid, &messages.SlotRequest{Job: w.ID, Memory: w.Demand.Memory, Labels: w.Demand.Labels, Module: w.Demand.Module[:], Barred: slices.Sorted(maps.Keys(w.Demand.Barred))})
+	j, _ := b.job(id)
+	d, needs := b.demandOf(j), j.Spec.Needs
+	needs.Memory = d.Memory
+	m := &messages.SlotRequest{
+		Job: string(id), Memory: d.Memory, Labels: d.Labels, Module: d.Module[:], Barred: slices.Sorted(maps.Keys(d.Barred)),
+		Needs: needs.Append(nil), Emergency: j.Spec.Emergency,
 	}
+	for _, p := range peers {
+		ctx.Request(p.pid, m)
+	}
+}
+
+// calm is what a broker without work knows of having said so.
+type calm struct {
+	idle bool // and its peers know
+	told time.Time
+}
+
+// wantWork tells the peers when slots have become idle and no job waits for them here: they may have some. It is said when that begins, and no more
+// than once a second: from then on peers that get work ask by themselves.
+func (b *Broker) wantWork(ctx actor.Context, now time.Time) {
+	slots := 0
+	if b.queue.Len() == 0 && len(b.peers) > 0 && !b.disk.full {
+		slots = b.crew.pool.Idle()
+	}
+	switch {
+	case slots == 0:
+		b.calm.idle = false
+	case !b.calm.idle && now.Sub(b.calm.told) >= askAgain:
+		b.calm = calm{idle: true, told: now}
+		for _, p := range sortedPeers(b.peers) {
+			ctx.Request(p.pid, &messages.WorkWanted{Slots: narrow(slots)})
+		}
+	}
+}
+
+// maxOffered bounds the jobs that are offered to an idle peer at once: while they are on their way nobody starts them.
+const maxOffered = 64
+
+// workWanted asks a peer that has idle slots to hold them for the next jobs that wait here.
+func (b *Broker) workWanted(ctx actor.Context, msg *messages.WorkWanted) {
+	p, ok := b.peers[ctx.Sender().Address]
+	if !ok {
+		return
+	}
+	b.queue.Ahead(min(int(msg.GetSlots()), maxOffered), func(id string) { b.ask(ctx, job.ID(id), p) })
 }
 
 // releasable says whether a job waits here and could be handed to a peer.
@@ -79,7 +132,31 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 
 // holdSlot reserves a slot for a job that is not here, and says whether there was one.
 func (b *Broker) holdSlot(id job.ID, msg *messages.SlotRequest) bool {
-	d := placement.Demand{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
+	if b.queue.Held(placement.Waiting{Emergency: msg.GetEmergency() != ""}) {
+		return false
+	}
+	d, err := demandFromWire(msg)
+	if err != nil {
+		b.log.Warn("request for a slot ignored", "job", id, "err", err)
+		return false
+	}
+	e := b.crew.choose(&d)
+	if e == nil {
+		return false
+	}
+	e.reserve(id, &d, hold{since: b.Now()})
+	return true
+}
+
+func demandFromWire(msg *messages.SlotRequest) (placement.Demand, error) {
+	needs := job.Needs{Memory: msg.GetMemory(), Labels: msg.GetLabels()}
+	if len(msg.GetNeeds()) > 0 {
+		var err error
+		if needs, err = job.DecodeNeeds(msg.GetNeeds()); err != nil {
+			return placement.Demand{}, fmt.Errorf("its needs cannot be read: %w", err)
+		}
+	}
+	d := demandOfNeeds(needs)
 	copy(d.Module[:], msg.GetModule())
 	for _, p := range msg.GetBarred() {
 		if d.Barred == nil {
@@ -87,12 +164,7 @@ func (b *Broker) holdSlot(id job.ID, msg *messages.SlotRequest) bool {
 		}
 		d.Barred[p] = true
 	}
-	e, err := b.crew.choose(d)
-	if err != nil {
-		return false
-	}
-	e.reserve(id)
-	return true
+	return d, nil
 }
 
 // slotReserved releases the job to the first peer that holds a slot. It does nothing if the job moved on meanwhile.

@@ -169,15 +169,16 @@ type acknowledgement struct {
 	id      job.ID
 	client  *actor.PID
 	session []byte
+	urgent  bool
 }
 
 func (b *Broker) acknowledgement(id job.ID, client *actor.PID) acknowledgement {
 	rec, _ := b.replica.Get(jobKey(id))
-	return acknowledgement{id, client, sessionOf(rec.Writes, b.hybrid())}
+	return acknowledgement{id, client, sessionOf(rec.Writes, b.hybrid()), b.ofEmergency(id)}
 }
 
 func (a acknowledgement) send(ctx actor.Context, disks uint32) {
-	ctx.Send(a.client, &messages.JobSubmitted{Job: string(a.id), Durability: disks, Session: a.session})
+	ctx.Send(a.client, &messages.JobSubmitted{Job: string(a.id), Durability: disks, Session: a.session, Urgent: a.urgent})
 }
 
 // final says whether the decision on a job is on as many disks as its acknowledgement said, and so never changes (JOB-7). A decision of another

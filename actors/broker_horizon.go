@@ -199,6 +199,9 @@ func (b *Broker) dropped(key ledger.Key) {
 			b.saveMeta(metaDroppedData, binary.AppendVarint(nil, made))
 		}
 	}
+	if key.Kind == ledger.Emergency {
+		b.emergencies.forget(key.ID)
+	}
 	if key.Kind != ledger.Job {
 		return
 	}

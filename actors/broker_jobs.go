@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -162,7 +163,7 @@ func (b *Broker) copies(key ledger.Key) uint32 {
 // broker because of it is held until it is on disk.
 func (b *Broker) commit(ctx actor.Context, j job.Job) {
 	old, _ := b.job(j.ID)
-	b.put(ctx, ledger.Normal, jobKey(j.ID), jobState{j})
+	b.put(ctx, laneOf(jobState{j}), jobKey(j.ID), jobState{j})
 	j, _ = b.job(j.ID)
 	b.jobMoved(ctx, old, j)
 	v, by := j.Decided()
@@ -192,6 +193,7 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	if stands {
 		b.inputChanged(ctx, j.ID)
 	}
+	b.makeRoom(ctx, j)
 }
 
 // moved tells those who watch a job, once what it says is on disk.
@@ -223,9 +225,9 @@ func (b *Broker) put(ctx actor.Context, lane ledger.Lane, key ledger.Key, state 
 	rec := b.replica.Put(lane, key, state, b.hybrid())
 	b.save(versionOf(before, had), rec)
 	if mutant.On(mutant.PushBeforeFsync) {
-		ctx.Send(b.sync, &wrote{})
+		ctx.Send(b.sync, &wrote{lane == ledger.Urgent})
 	}
-	b.hold(func() { ctx.Send(b.sync, &wrote{}) })
+	b.hold(func() { ctx.Send(b.sync, &wrote{lane == ledger.Urgent}) })
 	return rec
 }
 
@@ -368,7 +370,9 @@ func (b *Broker) enqueue(id job.ID) {
 		b.queue.Remove(string(id))
 		return
 	}
-	b.queue.Add(placement.Waiting{ID: string(id), Priority: j.Spec.Priority, Demand: demandOf(j)})
+	if !b.queue.Has(string(id)) {
+		b.queue.Add(b.waiting(j))
+	}
 }
 
 // schedule starts as many waiting jobs as there are places for.
@@ -377,17 +381,40 @@ func (b *Broker) schedule(ctx actor.Context) {
 		return
 	}
 	b.queue.Take(func(w placement.Waiting) bool {
-		e, err := b.crew.choose(w.Demand)
-		if err != nil {
-			b.askAround(ctx, w)
+		id := job.ID(w.ID)
+		e, d := b.placeFor(id)
+		if e == nil {
+			b.askAround(ctx, id)
 			return false
 		}
-		id := job.ID(w.ID)
-		e.reserve(id)
+		e.reserve(id, &d, hold{account: w.Account(), charged: w.Charge, since: b.Now()})
 		b.supervise(ctx, id)
 		b.apply(ctx, id, job.Deployable{Executor: e.ID, Lease: e.lease, Incarnation: b.naming(), At: b.hybrid()})
 		return true
 	})
+}
+
+// placeFor returns the executor that suits a job best, nil if none can take it now.
+func (b *Broker) placeFor(id job.ID) (*member, placement.Demand) {
+	if !b.crew.free() {
+		return nil, placement.Demand{}
+	}
+	j, _ := b.job(id)
+	d := b.demandOf(j)
+	return b.crew.choose(&d), d
+}
+
+// accounted settles what a start was charged when its slot is given back.
+func (b *Broker) accounted(h *hold, deployed bool) {
+	if h.charged == 0 {
+		return
+	}
+	took := time.Duration(0)
+	if deployed {
+		took = b.Now().Sub(h.since)
+		b.queue.Took(h.account, took)
+	}
+	b.queue.Charge(h.account, took-h.charged)
 }
 
 // naming is the incarnation in the names of attempts: no other life of this broker gives the same names.

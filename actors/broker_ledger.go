@@ -90,7 +90,12 @@ func (b *Broker) pushTo(ctx actor.Context, msg *pushRequest) {
 	if !ok {
 		return
 	}
-	ready := &deltaReady{peer: msg.peer, journal: b.journal, delta: b.replica.Push(msg.from, p.knows), own: b.replica.Own()}
+	ready := &deltaReady{peer: msg.peer, journal: b.journal, urgent: msg.urgent}
+	if msg.urgent {
+		ready.delta, ready.own = b.replica.PushUrgent(msg.from, p.knows), b.replica.OwnUrgent()
+	} else {
+		ready.delta, ready.own = b.replica.Push(msg.from, p.knows), b.replica.Own()
+	}
 	if mutant.On(mutant.PushBeforeFsync) {
 		ctx.Send(b.sync, ready)
 		return
@@ -132,7 +137,7 @@ func (b *Broker) merge(ctx actor.Context, m *merge) {
 		}
 	}
 	told := &merged{
-		peer: m.peer, round: m.round, part: m.part, repair: m.repair, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
+		peer: m.peer, round: m.round, part: m.part, repair: m.repair, urgent: m.urgent, journal: b.journal, holds: b.replica.Vector().Of(m.journal),
 		refused: refused, horizon: b.replica.Horizon(),
 	}
 	confirm := func() {
@@ -185,6 +190,8 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 		b.brokerMerged(ctx, s.Broker)
 	case forgetState:
 		b.forgotten(ctx, s.Forget)
+	case emergencyState:
+		b.emergencyMoved(ctx, s.Emergency)
 	case ledger.HorizonState:
 		if b.replica.Behind() {
 			b.saveMeta(metaBehind, []byte{1})
@@ -244,7 +251,7 @@ func (b *Broker) brokerMerged(ctx actor.Context, r roster.Broker) {
 
 // forgottenThere hears that a peer forgot records which this broker told of. If this one was away when that was agreed on, or knows their end, it forgets
 // them too. If not, the peer has lost them: the audit will tell.
-func (b *Broker) forgottenThere(msg *forgottenThere) {
+func (b *Broker) forgottenThere(ctx actor.Context, msg *forgottenThere) {
 	away := b.replica.Behind() || !b.replica.Vector().CoversAll(msg.horizon)
 	for _, key := range msg.keys {
 		rec, ok := b.replica.Get(key)
@@ -254,6 +261,7 @@ func (b *Broker) forgottenThere(msg *forgottenThere) {
 			b.dropped(key)
 		}
 	}
+	b.levelMoved(ctx)
 }
 
 func ended(s ledger.State) bool {

@@ -401,7 +401,7 @@ func (b *Broker) orphaned(t job.Tenure) {
 		_, watched := b.owners.orphans[a.Name]
 		m := b.crew.members[a.Executor]
 		switch {
-		case !a.State.Live() || (m != nil && m.live[a.Name]): // over, or counted with its executor
+		case !a.State.Live() || (m != nil && m.live[a.Name] != nil): // over, or counted with its executor
 			delete(b.owners.orphans, a.Name)
 			if !a.State.Live() {
 				delete(b.owners.graced, a.Name)

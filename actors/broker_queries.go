@@ -35,6 +35,16 @@ func (b *Broker) answer(ctx actor.Context) {
 		b.showData(ctx, msg)
 	case *listData:
 		b.listData(ctx, msg)
+	case *declaration:
+		b.declare(ctx, msg)
+	case *clearance:
+		b.clear(ctx, msg)
+	case *listEmergencies:
+		b.listEmergencies(ctx, msg)
+	case *cordonNode:
+		b.cordon(ctx, msg)
+	case *whyJob:
+		b.why(ctx, msg)
 	case *messages.StatusRequest:
 		ctx.Respond(b.status())
 	case *messages.StoresRequest:
@@ -213,8 +223,11 @@ func (b *Broker) nameOf(journal string) string {
 }
 
 func (b *Broker) queuedFor(j job.Job) string {
-	if _, err := b.crew.choose(demandOf(j)); err != nil {
-		return err.Error()
+	if why := b.heldUp(j.Spec); why != "" {
+		return why
+	}
+	if d := b.demandOf(j); b.crew.choose(&d) == nil {
+		return b.crew.pool.Refusal(&d).Error()
 	}
 	return "other jobs are before it"
 }
@@ -278,7 +291,7 @@ func (b *Broker) listNodes(ctx actor.Context, q *listNodes) {
 	}
 	res := &messages.NodesResponse{}
 	for rec := range b.replica.All(ledger.Node) {
-		n := b.asSeen(rec.State.(nodeState).Node)
+		n := b.asWished(b.asSeen(rec.State.(nodeState).Node))
 		info := &messages.NodeInfo{
 			Id: n.ID, Name: n.Name, Roles: n.Roles, Home: n.Home, State: string(n.State), Slots: n.Slots, Labels: n.Labels,
 			Address: n.Address, Lease: n.Lease, SeenMs: uint64(max(0, n.At.Wall)), Reason: n.Reason,
@@ -309,6 +322,7 @@ func (b *Broker) status() *messages.StatusResponse {
 		Redeployed: b.counts.redeployed, Records: uint64(b.replica.Len()),
 		UptimeMs: uint64(b.Now().Sub(b.started).Milliseconds()), Clock: b.Clock.Now().String(),
 	}
+	s.EmergencyLevel, s.Emergencies = uint32(b.emergencies.level), uint32(len(b.emergencies.board.Active())) //nolint:gosec // at most a few hundred
 	for rec := range b.replica.All(ledger.Node) {
 		n := b.asSeen(rec.State.(nodeState).Node)
 		if n.State != roster.Up {
@@ -331,5 +345,5 @@ func (b *Broker) status() *messages.StatusResponse {
 
 // changed returns what a client is told of a job.
 func changed(j job.Job, final bool) *messages.JobChanged {
-	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting, Final: final}
+	return &messages.JobChanged{Record: j.Append(nil), Waiting: j.Current().Waiting, Final: final, Urgent: j.Spec.Emergency != ""}
 }

@@ -87,6 +87,7 @@ func (b *Broker) answerExecutor(ctx actor.Context, id job.ID, owner job.Ownershi
 	}
 	answer := &messages.Relay{Answer: &messages.ResultAnswered{
 		Attempt: messages.AttemptToWire(e.Attempt), Accepted: e.Accepted, Held: e.Held, Why: e.Why.String(), Winner: messages.AttemptToWire(e.Winner), Owner: messages.OwnershipToWire(owner),
+		Urgent: b.ofEmergency(id),
 	}}
 	if !e.Held || !b.durable() {
 		b.tellExecutor(ctx, e.Executor, answer)
@@ -133,8 +134,8 @@ func (b *Broker) deliver(ctx actor.Context, executor string, msg *messages.Relay
 // freeSlot notes that an executor was told to stop an attempt. One that it came back with is in no list of attempts that end, and nothing more is
 // heard of it.
 func (b *Broker) freeSlot(ctx actor.Context, executor string, n job.Name) {
-	if m, ok := b.crew.members[executor]; ok && m.live[n] {
-		delete(m.live, n)
+	if m, ok := b.crew.members[executor]; ok && m.live[n] != nil {
+		m.ends(n)
 		b.schedule(ctx)
 	}
 }

@@ -194,9 +194,6 @@ func (b *Broker) storeCut(ctx actor.Context, msg *storeCut) {
 	}
 }
 
-// copiesPaused says whether an emergency needs the bandwidth that copies would take (EMG-5).
-func (*Broker) copiesPaused() bool { return false }
-
 // stores returns where bytes are kept, as far as this broker can vouch for it: one whose home it has no link to, nor to itself, may be gone.
 func (b *Broker) stores() roster.Stores {
 	s := roster.Stores{Replicas: max(1, b.Replicas), Paused: b.copiesPaused()}

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"iter"
 	"maps"
 	"slices"
 	"time"
@@ -13,11 +14,16 @@ import (
 )
 
 // crew is the executors a broker is home to, with what they have in hand.
-type crew struct{ members map[string]*member }
+type crew struct {
+	members map[string]*member
+	pool    placement.Pool
+	ended   func(*hold, bool) // is told what became of a hold; with true it was deployed. Nil: nobody cares
+}
 
 // member is one executor under one lease.
 type member struct {
-	placement.Executor
+	*placement.Executor
+	crew       *crew
 	pid        *actor.PID
 	lease      uint64
 	life       uint64 // its incarnation
@@ -25,11 +31,19 @@ type member struct {
 	pulse      detect.Accrual      // of its heartbeats
 	doubt      *doubt              // it may be lost: others are being asked
 	inHand     map[job.Name]inHand // what it has, by what it said when it came and what was deployed from here since
-	reserved   map[job.ID]bool     // slots promised to jobs whose attempt is not named yet
-	live       map[job.Name]bool   // attempts under way
+	reserved   map[job.ID]*hold    // promised to jobs whose attempt is not named yet
+	live       map[job.Name]*hold  // attempts under way
 	reconnects Timer               // runs while the connection is gone
 	told       uint64              // which contacts it heard of last
 	stores     uint64              // and which datastores
+}
+
+// hold is a slot that is held for an attempt, with what else it reserved. Every hold is given back exactly once: see crew.release.
+type hold struct {
+	claim   placement.Claim
+	account placement.Account // on whose account it is, if charged
+	charged time.Duration     // 0: on nobody's
+	since   time.Time
 }
 
 func newCrew() *crew { return &crew{members: map[string]*member{}} }
@@ -37,19 +51,28 @@ func newCrew() *crew { return &crew{members: map[string]*member{}} }
 // join adds an executor, or renews one; attempts that are already under way stay counted. What it has in hand under a lease that it had before is
 // what was deployed since too: it may have said so before it heard of that.
 func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, now time.Time) *member {
-	m := &member{Executor: e, pid: pid, lease: lease, life: life, heard: now, inHand: map[job.Name]inHand{}, reserved: map[job.ID]bool{}, live: map[job.Name]bool{}}
+	e.Used = 0
+	m := &member{
+		Executor: &e, crew: c, pid: pid, lease: lease, life: life, heard: now, inHand: map[job.Name]inHand{}, reserved: map[job.ID]*hold{}, live: map[job.Name]*hold{},
+	}
+	m.Party = m.party()
 	m.pulse.Heard(now)
-	if old, ok := c.members[e.ID]; ok {
+	old, again := c.members[e.ID]
+	if again {
 		old.stopTimers()
-		m.live, m.reserved = old.live, old.reserved
+		m.live, m.reserved, m.Warm, m.Cached = old.live, old.reserved, old.Warm, old.Cached
 		if old.lease == lease {
 			m.inHand = old.inHand
 		}
 	}
 	if m.Warm == nil {
-		m.Warm = map[[32]byte]bool{}
+		m.Warm, m.Cached = map[[32]byte]bool{}, map[[32]byte]bool{}
 	}
 	c.members[e.ID] = m
+	c.pool.Put(m.Executor)
+	for h := range m.holds() {
+		c.pool.Reserve(m.Executor, h.claim)
+	}
 	return m
 }
 
@@ -61,9 +84,79 @@ func (c *crew) jobsOf(id string) []job.ID {
 	return nil
 }
 
+// holds yields everything that is held, in no order.
+func (m *member) holds() iter.Seq[*hold] {
+	return func(yield func(*hold) bool) {
+		for _, h := range m.reserved {
+			if !yield(h) {
+				return
+			}
+		}
+		for _, h := range m.live {
+			if !yield(h) {
+				return
+			}
+		}
+	}
+}
+
 func (c *crew) leave(m *member) {
 	m.stopTimers()
+	c.giveUp(m)
 	delete(c.members, m.ID)
+	c.pool.Remove(m.ID)
+}
+
+// giveUp settles the accounts of everything that an executor has: nobody waits for its slots any more.
+func (c *crew) giveUp(m *member) {
+	for _, id := range slices.Sorted(maps.Keys(m.reserved)) {
+		c.release(m, m.reserved[id], false)
+	}
+	for _, n := range sortedNames(m.live) {
+		c.release(m, m.live[n], true)
+	}
+}
+
+// release gives back what was held at an executor.
+func (c *crew) release(m *member, h *hold, deployed bool) {
+	c.pool.Release(m.Executor, h.claim)
+	if c.ended != nil {
+		c.ended(h, deployed)
+	}
+}
+
+// ends gives back the slot of an attempt.
+func (m *member) ends(n job.Name) {
+	if h, ok := m.live[n]; ok {
+		delete(m.live, n)
+		m.crew.release(m, h, true)
+	}
+}
+
+// begins holds a slot for an attempt, that of its job if one was reserved.
+func (m *member) begins(n job.Name, h *hold) {
+	switch reserved := m.reserved[n.Job]; {
+	case m.live[n] != nil:
+	case reserved != nil:
+		delete(m.reserved, n.Job)
+		m.live[n] = reserved
+	default:
+		m.live[n] = h
+		m.crew.pool.Reserve(m.Executor, h.claim)
+	}
+}
+
+// overran calls charge for what has held its slot for longer than was charged: as much again each time, so that the account of who runs long
+// programs is never far behind. The order does not matter: charges add up.
+func (c *crew) overran(now time.Time, charge func(placement.Account, time.Duration)) {
+	for _, m := range c.members {
+		for _, h := range m.live {
+			for h.charged > 0 && now.Sub(h.since) > h.charged {
+				charge(h.account, h.charged)
+				h.charged *= 2
+			}
+		}
+	}
 }
 
 func (c *crew) stop() {
@@ -121,29 +214,14 @@ func (c *crew) sorted() []*member {
 }
 
 // free says whether any executor has room.
-func (c *crew) free() bool {
-	for _, m := range c.members {
-		if m.used() < m.Window {
-			return true
-		}
-	}
-	return false
-}
+func (c *crew) free() bool { return c.pool.Free() }
 
-// choose returns the executor that suits d best.
-func (c *crew) choose(d placement.Demand) (*member, error) {
-	executors := make([]placement.Executor, 0, len(c.members))
-	for _, m := range c.sorted() {
-		e := m.Executor
-		e.Used, e.Party = m.used(), m.party()
-		e.Cut = m.reconnects != nil || m.doubt != nil
-		executors = append(executors, e)
+// choose returns the executor that suits d best, nil if none can take it now.
+func (c *crew) choose(d *placement.Demand) *member {
+	if e := c.pool.Choose(d); e != nil {
+		return c.members[e.ID]
 	}
-	i, err := placement.Choose(d, executors)
-	if err != nil {
-		return nil, err
-	}
-	return c.members[executors[i].ID], nil
+	return nil
 }
 
 // account counts the attempts of a job that were just deployed from here, and frees the slots of those that ended. Life is this broker's
@@ -158,10 +236,10 @@ func (c *crew) account(before, now job.Tenure, life uint64) {
 		own := a.Name.Owner == now.Owner && a.Name.Incarnation == life
 		switch {
 		case !a.State.Live():
-			delete(m.live, a.Name)
+			m.ends(a.Name)
 		case own && !known && !before.Lists(a.Name):
-			delete(m.reserved, a.Name.Job)
-			m.live[a.Name], m.inHand[a.Name] = true, inHand{signed: true}
+			m.begins(a.Name, &hold{})
+			m.inHand[a.Name] = inHand{signed: true}
 		}
 	}
 }
@@ -170,7 +248,7 @@ func (c *crew) account(before, now job.Tenure, life uint64) {
 func (c *crew) reserved(id job.ID) int {
 	n := 0
 	for _, m := range c.members {
-		if m.reserved[id] {
+		if m.reserved[id] != nil {
 			n++
 		}
 	}
@@ -179,15 +257,19 @@ func (c *crew) reserved(id job.ID) int {
 
 // clear forgets what the executors have in hand, but not the executors.
 func (c *crew) clear() {
-	for _, m := range c.members {
+	for _, m := range c.sorted() {
+		c.giveUp(m)
 		clear(m.live)
 		clear(m.reserved)
 	}
 }
 
+// partyLabel says whose an executor is.
+const partyLabel = "party"
+
 // party is on whose behalf an executor says what it says: the label party, or itself.
 func (m *member) party() string {
-	if p := m.Labels["party"]; p != "" {
+	if p := m.Labels[partyLabel]; p != "" {
 		return p
 	}
 	return m.ID
@@ -195,14 +277,24 @@ func (m *member) party() string {
 
 func (c *crew) unreserve(id job.ID) {
 	for _, m := range c.members {
-		delete(m.reserved, id)
+		if h, ok := m.reserved[id]; ok {
+			delete(m.reserved, id)
+			c.release(m, h, false)
+		}
 	}
 }
 
-func (m *member) used() int { return len(m.reserved) + len(m.live) }
+func (m *member) used() int { return m.Used }
 
 // reserve holds a slot for a job before anybody is told (PLACE-1).
-func (m *member) reserve(id job.ID) { m.reserved[id] = true }
+func (m *member) reserve(id job.ID, d *placement.Demand, h hold) {
+	if m.reserved[id] != nil {
+		return
+	}
+	h.claim = m.crew.pool.Claim(d, m.Executor)
+	m.reserved[id] = &h
+	m.crew.pool.Reserve(m.Executor, h.claim)
+}
 
 // jobs returns the jobs with an attempt under way or in hand here, in a fixed order.
 func (m *member) jobs() []job.ID {
@@ -231,6 +323,7 @@ func (m *member) trust() {
 		m.doubt.patience.Stop()
 		m.doubt = nil
 	}
+	m.Cut = m.reconnects != nil
 }
 
 // inHand is an attempt that an executor has.
@@ -250,7 +343,7 @@ func (m *member) has(n job.Name, now time.Time) bool {
 
 // sent notes that the executor has sent the result of an attempt: its slot is free.
 func (m *member) sent(n job.Name, now time.Time) {
-	delete(m.live, n)
+	m.ends(n)
 	if h, ok := m.inHand[n]; ok {
 		h.sent = now
 		m.inHand[n] = h
@@ -260,7 +353,7 @@ func (m *member) sent(n job.Name, now time.Time) {
 // done notes that the executor is through with an attempt.
 func (m *member) done(n job.Name) {
 	delete(m.inHand, n)
-	delete(m.live, n)
+	m.ends(n)
 }
 
 // held returns what the executor has in hand of a job, in a fixed order.

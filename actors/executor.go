@@ -20,7 +20,8 @@ type ExecutorSettings struct {
 	Labels    map[string]string
 	Arch      string
 	Engine    string
-	Resend    time.Duration // how long a result waits for its answer before it is sent again
+	Resend    time.Duration      // how long a result waits for its answer before it is sent again
+	Machine   placement.Capacity // what it has for jobs at the start; Measured brings what changed. The zero value: nobody measures
 	Workbench Workbench
 	Results   Results // nil: they are in memory
 	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
@@ -41,7 +42,9 @@ type Executor struct {
 	finished int                      // how many of them are
 	shelf    shelf
 	pace     placement.Pace
-	told     uint32 // the window that home knows
+	told     uint32             // the window that home knows
+	machine  placement.Capacity // as measured last
+	toldOf   placement.Capacity // what home knows of it
 	ticker   Timer
 }
 
@@ -63,10 +66,14 @@ type deployment struct {
 	sent    time.Time
 	held    bool // a broker said that it holds the result until others agree
 	earlier bool // it was done in an earlier life
+	first   bool // it is of an emergency: it runs before others that wait
 }
 
 // runnersPerSlot is two, so that a slot finds its next program ready.
 const runnersPerSlot = 2
+
+// Measured tells an executor what its machine has for jobs now.
+type Measured struct{ Capacity placement.Capacity }
 
 // executorTick is when an executor shows that it lives and sends again what was not answered.
 type executorTick struct{}
@@ -104,6 +111,8 @@ func (e *Executor) Receive(ctx actor.Context) {
 		e.shelf.stop(ctx)
 	case *executorTick:
 		e.tick(ctx)
+	case *Measured:
+		e.machine = msg.Capacity // the next heartbeat tells, if it is worth a word
 	case *messages.PeerUp:
 		e.brokerUp(ctx, msg)
 	case *messages.PeerDown:
@@ -141,6 +150,7 @@ func (e *Executor) Receive(ctx actor.Context) {
 }
 
 func (e *Executor) start(ctx actor.Context) {
+	e.machine = e.Machine
 	e.pace, e.ticked = placement.Pace{Slots: e.Slots}, e.Now()
 	for _, d := range e.hands {
 		d.since = e.Now()
@@ -208,7 +218,6 @@ func (e *Executor) moveTo(ctx actor.Context, broker string) {
 // register asks for a new lease and reports everything in hand, also results not answered yet.
 func (e *Executor) register(ctx actor.Context) {
 	e.renew()
-	e.told = e.window()
 	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities()}
 	for _, d := range e.inHand() {
 		m.Running = append(m.Running, messages.AttemptToWire(d.name))
@@ -255,15 +264,18 @@ func (e *Executor) heartbeatAnswered(ctx actor.Context, msg *messages.HeartbeatA
 	}
 }
 
+// capabilities is all that home is to know of this executor.
 func (e *Executor) capabilities() *messages.Capabilities {
+	e.told, e.toldOf = e.window(), e.machine
+	m := e.machine
 	return &messages.Capabilities{
-		Slots: narrow(e.Slots), Window: e.window(), Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+		Slots: narrow(e.Slots), Window: e.told, Memory: e.Memory, Labels: e.Labels, Arch: e.Arch, Engine: e.Engine,
+		Cores: m.Cores, FreeCpu: m.CPU, FreeMemory: m.Memory, FreeDisk: m.Disk, Battery: m.Battery, Charge: m.Charge, Mains: m.Mains,
 	}
 }
 
 func (e *Executor) capabilitiesIfChanged() *messages.Capabilities {
-	if w := e.window(); w != e.told {
-		e.told = w
+	if e.window() != e.told || e.toldOf.Differs(e.machine) {
 		return e.capabilities()
 	}
 	return nil

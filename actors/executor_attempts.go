@@ -32,7 +32,7 @@ func (e *Executor) deploy(ctx actor.Context, msg *messages.DeployAttempt) {
 		e.decline(ctx, msg.GetAttempt(), "the executor is full")
 		return
 	}
-	d := &deployment{name: n, owner: e.home, spec: spec, inputs: inputs, mac: msg.GetMac()}
+	d := &deployment{name: n, owner: e.home, spec: spec, inputs: inputs, mac: msg.GetMac(), first: msg.GetUrgent()}
 	e.hands[n] = d
 	at, _ := slices.BinarySearchFunc(e.waiting, d, laterThan)
 	e.waiting = slices.Insert(e.waiting, at, d)
@@ -52,9 +52,12 @@ func readDeployment(msg *messages.DeployAttempt) (*job.Spec, []job.Input, error)
 	return spec, inputs, err
 }
 
-// laterThan orders the queue by priority; equals are after those that came before them.
+// laterThan orders the queue: what is of an emergency, then by priority; equals are after those that came before them.
 func laterThan(queued, d *deployment) int {
-	if queued.spec.Priority >= d.spec.Priority {
+	switch {
+	case queued.first != d.first && d.first:
+		return 1
+	case queued.first != d.first, queued.spec.Priority >= d.spec.Priority:
 		return -1
 	}
 	return 1
@@ -84,7 +87,7 @@ func (e *Executor) dispatch(ctx actor.Context) {
 
 func (e *Executor) started(ctx actor.Context, n job.Name) {
 	if d, ok := e.hands[n]; ok {
-		ctx.Request(d.owner, &messages.AttemptStarted{Attempt: messages.AttemptToWire(n)})
+		ctx.Request(d.owner, &messages.AttemptStarted{Attempt: messages.AttemptToWire(n), Urgent: d.spec != nil && d.spec.Emergency != ""})
 	}
 }
 
@@ -97,7 +100,7 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 		e.pace.Took(msg.result.Run)
 	}
 	if d, ok := e.hands[msg.name]; ok && msg.result != nil {
-		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil)}
+		d.result = &messages.AttemptFinished{Attempt: messages.AttemptToWire(msg.name), Mac: d.mac, Result: msg.result.Append(nil), Urgent: d.spec.Emergency != ""}
 		d.since = e.Now()
 		e.finished++
 		e.sendResult(ctx, d)
@@ -113,7 +116,7 @@ func (e *Executor) done(ctx actor.Context, msg *runDone) {
 func (e *Executor) sendResult(ctx actor.Context, d *deployment) {
 	d.sent = e.Now()
 	e.told = e.window()
-	result := &messages.AttemptFinished{Attempt: d.result.GetAttempt(), Mac: d.result.GetMac(), Result: d.result.GetResult(), Window: e.told}
+	result := &messages.AttemptFinished{Attempt: d.result.GetAttempt(), Mac: d.result.GetMac(), Result: d.result.GetResult(), Window: e.told, Urgent: d.result.GetUrgent()}
 	e.tellBrokers(ctx, d, result)
 }
 

@@ -5,11 +5,13 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/roster"
 	"github.com/urbancompute/ucp/messages"
 )
 
@@ -19,6 +21,7 @@ type GatewaySettings struct {
 	MaxSpec    int // bytes of a job's spec
 	MaxJobs    int // jobs in one answer to a list
 	Sealer     Sealer
+	Declare    string // the role that its certificate gives whoever may declare an emergency, or clear one; empty: everybody may
 }
 
 // Gateway speaks for clients: it checks what they ask, passes it on to the broker in its own words, tells them of the jobs they watch, and
@@ -30,7 +33,8 @@ type Gateway struct {
 	log      *slog.Logger
 	broker   *actor.PID
 	watchers map[job.ID][]*actor.PID
-	readers  map[job.Name]*actor.PID // attempts whose program waits for input
+	readers  map[job.Name]*actor.PID     // attempts whose program waits for input
+	peers    map[string]*messages.PeerUp // who there is a link to, by address
 }
 
 // NewGateway returns the props of a broker's gateway.
@@ -40,6 +44,7 @@ func NewGateway(n *Node, s GatewaySettings, system *actor.ActorSystem) *actor.Pr
 		return &Gateway{
 			Node: n, GatewaySettings: s, log: n.Log.With("actor", messages.GatewayActor),
 			broker: pid(n.ID, messages.BrokerActor), watchers: map[job.ID][]*actor.PID{}, readers: map[job.Name]*actor.PID{},
+			peers: map[string]*messages.PeerUp{},
 		}
 	}, bounded(s.MaxMailbox, func(sender *actor.PID, message any) {
 		if sender != nil {
@@ -87,9 +92,28 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		}
 	case *messages.ForgetBroker:
 		g.pass(ctx, &forgetBroker{msg.GetBroker(), msg.GetReason(), messages.NodeOf(ctx.Sender().Address)})
+	case *messages.DeclareEmergency:
+		g.declare(ctx, msg)
+	case *messages.ClearEmergency:
+		g.clear(ctx, msg)
+	case *afterPeer:
+		g.afterPeer(ctx, msg)
+	case *messages.EmergenciesRequest:
+		if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
+			g.pass(ctx, &listEmergencies{seen})
+		}
+	case *messages.CordonNode:
+		g.cordon(ctx, msg)
+	case *messages.WhyRequest:
+		if seen, ok := g.session(ctx, msg.GetSession(), msg.GetJob()); ok {
+			g.pass(ctx, &whyJob{msg.GetJob(), seen})
+		}
 	case *moved:
 		g.moved(ctx, msg)
+	case *messages.PeerUp:
+		g.peers[msg.Node] = msg
 	case *messages.PeerDown:
+		delete(g.peers, msg.Node)
 		g.forget(msg.Node)
 	case *messages.ReadStdin:
 		g.readStdin(ctx, msg)
@@ -99,7 +123,7 @@ func (g *Gateway) Receive(ctx actor.Context) {
 		g.output(ctx, msg)
 	case returned: // a client that is gone asks again
 		logReturned(g.log, msg)
-	case *messages.PeerUp, actor.SystemMessage, actor.AutoReceiveMessage:
+	case actor.SystemMessage, actor.AutoReceiveMessage:
 	default:
 		g.log.Warn("unexpected message", "type", typeName(msg))
 	}
@@ -158,6 +182,28 @@ func (g *Gateway) cancel(ctx actor.Context, msg *messages.CancelJob) {
 		g.pass(ctx, &cancelJob{msg.GetJob(), messages.NodeOf(ctx.Sender().Address), seen})
 	}
 }
+
+func (g *Gateway) cordon(ctx actor.Context, msg *messages.CordonNode) {
+	seen, ok := g.session(ctx, msg.GetSession(), "")
+	if !ok {
+		return
+	}
+	wish, ok := wishes[msg.GetWish()]
+	if !ok || msg.GetPatienceMs() > maxPatience {
+		g.refuse(ctx, messages.Refused_INVALID, "a node is cordoned, drained within at most a year, or uncordoned", "")
+		return
+	}
+	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond //nolint:gosec // bounded above
+	g.pass(ctx, &cordonNode{msg.GetNode(), messages.NodeOf(ctx.Sender().Address), wish, patience, seen})
+}
+
+// wishes are what people may want of a node.
+var wishes = map[messages.CordonNode_Wish]cordonWish{
+	messages.CordonNode_UNCORDON: cordonWish(roster.Open), messages.CordonNode_CORDON: cordonWish(roster.Cordoned), messages.CordonNode_DRAIN: cordonWish(roster.Drain),
+}
+
+// maxPatience is a year, in milliseconds.
+const maxPatience = 365 * 24 * 3600 * 1000
 
 func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
 	if seen, ok := g.session(ctx, msg.GetSession(), ""); ok {
@@ -254,8 +300,11 @@ func (g *Gateway) forget(node string) {
 
 // jobOf names the job that a refused request was about.
 func jobOf(message any) string {
-	if m, ok := message.(interface{ GetJob() string }); ok {
+	switch m := message.(type) {
+	case interface{ GetJob() string }:
 		return m.GetJob()
+	case interface{ GetId() string }:
+		return m.GetId()
 	}
 	return ""
 }

@@ -1,12 +1,14 @@
 package actors
 
 import (
+	"time"
+
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/urbancompute/ucp/internal/data"
+	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
-	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/messages"
 )
@@ -55,7 +57,31 @@ type (
 		limit         int
 		seen          ledger.Vector
 	}
+	cordonNode struct {
+		node, by string
+		wish     cordonWish
+		patience time.Duration
+		seen     ledger.Vector
+	}
+	whyJob struct {
+		id   string
+		seen ledger.Vector
+	}
 	sealSession struct{ client *actor.PID }
+)
+
+// What the gateway passes on of emergencies, of somebody who may.
+type (
+	declaration struct {
+		emergency emergency.Emergency
+		seen      ledger.Vector
+	}
+	clearance struct {
+		id   string
+		over emergency.Over
+		seen ledger.Vector
+	}
+	listEmergencies struct{ seen ledger.Vector }
 )
 
 // sessionContent is what a session says of this broker's ledger: what a seal covers.
@@ -126,7 +152,7 @@ type syncTick struct{}
 type flushPush struct{}
 
 // wrote tells the sync actor that there are writes of this broker on disk which peers were not sent yet.
-type wrote struct{}
+type wrote struct{ urgent bool }
 
 // What sync asks of the broker or tells it. A peer is named by its node.
 type (
@@ -140,8 +166,9 @@ type (
 		answer bool // the peer is asked for what it knows too
 	}
 	pushRequest struct {
-		peer string
-		from ledger.Vector // of this broker's writes: what was sent last
+		peer   string
+		from   ledger.Vector // of this broker's writes: what was sent last
+		urgent bool          // those of the urgent lane alone
 	}
 	vectorTold struct {
 		peer        string
@@ -160,6 +187,7 @@ type (
 		records       []ledger.Record
 		from, marks   ledger.Vector
 		adopt, repair bool
+		urgent        bool // it is a part of what the urgent lane alone brought
 	}
 	partTaken struct {
 		journal string
@@ -197,12 +225,14 @@ type (
 		life          uint64 // of the peer
 		delta         *ledger.Delta
 		own           ledger.Vector // of this broker's writes: what was there when it was planned
+		urgent        bool          // it is of the urgent lane alone
 	}
 	merged struct {
 		peer    string
 		round   uint64
 		part    uint32
 		repair  bool
+		urgent  bool
 		journal string
 		holds   ledger.Vector // of the peer's writes
 		refused []ledger.Key
@@ -230,24 +260,3 @@ type (
 	// reborn says that this broker has a new journal: what was to be sent for the old one is not sent any more.
 	reborn struct{}
 )
-
-// demandOf says what a job asks of an executor. Of a job on which several parties must agree, each party has one attempt at a time, and one say.
-func demandOf(j job.Job) placement.Demand {
-	d := placement.Demand{Memory: max(j.Spec.Needs.Memory, j.Spec.Limits.Memory), Labels: j.Spec.Needs.Labels, Module: j.Spec.Module.Digest}
-	if j.Attempted() == 0 {
-		return d // most that wait
-	}
-	d.Avoid, d.Barred = map[string]bool{}, map[string]bool{}
-	for _, t := range j.Tenures {
-		for _, a := range t.Attempts {
-			d.Avoid[a.Executor] = true
-			if j.Spec.Quorum > 1 && (a.State.Live() || a.State == job.Delivered) {
-				d.Barred[a.Executor] = true
-			}
-		}
-		for _, c := range t.Candidates {
-			d.Barred[c.Party] = j.Spec.Quorum > 1
-		}
-	}
-	return d
-}

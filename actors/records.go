@@ -8,6 +8,7 @@ import (
 
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/data"
+	"github.com/urbancompute/ucp/internal/emergency"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/roster"
@@ -86,6 +87,30 @@ func (s dataState) Names() []ledger.Key {
 	return keys
 }
 
+// emergencyState is an emergency as the ledger keeps it.
+type emergencyState struct{ emergency.Emergency }
+
+// Merge implements ledger.State.
+func (s emergencyState) Merge(o ledger.State) ledger.State {
+	return emergencyState{s.Emergency.Merge(o.(emergencyState).Emergency)}
+}
+
+// Ended says that the emergency may be forgotten once everybody knows it.
+func (s emergencyState) Ended() bool { return s.Emergency.Ended }
+
+// laneOf returns the lane in which a record is written, always: what belongs to an emergency, and what a network hangs on, goes before the rest.
+func laneOf(s ledger.State) ledger.Lane {
+	switch s := s.(type) {
+	case emergencyState, brokerState, forgetState, ledger.HorizonState:
+		return ledger.Urgent
+	case jobState:
+		if s.Spec.Emergency != "" {
+			return ledger.Urgent
+		}
+	}
+	return ledger.Normal
+}
+
 // decodeState is the ledger.Decoder of this version's records.
 func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	switch kind {
@@ -101,6 +126,9 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Forget:
 		f, err := roster.DecodeForget(b)
 		return forgetState{f}, err
+	case ledger.Emergency:
+		e, err := emergency.Decode(b)
+		return emergencyState{e}, err
 	case ledger.Horizon:
 		return ledger.DecodeHorizon(b)
 	case ledger.Data:
@@ -109,7 +137,6 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Store:
 		s, err := roster.DecodeStore(b)
 		return storeState{s}, err
-	case ledger.Emergency: // nobody writes them yet
 	}
 	return nil, fmt.Errorf("record of kind %d: %w", kind, canon.ErrMalformed)
 }
@@ -119,6 +146,7 @@ func nodeKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Node,
 func storeKey(node string) ledger.Key     { return ledger.Key{Kind: ledger.Store, ID: node} }
 func brokerKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Broker, ID: journal} }
 func dataKey(id string) ledger.Key        { return ledger.Key{Kind: ledger.Data, ID: id} }
+func emergencyKey(id string) ledger.Key   { return ledger.Key{Kind: ledger.Emergency, ID: id} }
 func forgetKey(journal string) ledger.Key { return ledger.Key{Kind: ledger.Forget, ID: journal} }
 
 // What follows puts into a fixed order what is kept in none, so that the same messages lead to the same deeds.

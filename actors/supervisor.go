@@ -120,6 +120,7 @@ func (s *supervisor) deploy(ctx actor.Context, a job.Attempt) {
 	ctx.Request(pid(a.Executor, messages.ExecutorActor), &messages.DeployAttempt{
 		Attempt: messages.AttemptToWire(a.Name), Spec: s.job.Spec.Append(nil), Mac: s.mac.sign(a.Name, a.Executor, s.job.Spec), Lease: a.Lease,
 		Inputs: s.inputs(),
+		Urgent: s.job.Spec.Emergency != "",
 	})
 }
 

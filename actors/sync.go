@@ -67,9 +67,10 @@ func (s *syncer) Receive(ctx actor.Context) {
 	case *messages.PeerDown:
 		delete(s.peers, msg.Node)
 	case *wrote:
-		s.wrote(ctx)
+		s.wrote(ctx, msg.urgent)
 	case *flushPush:
-		s.flush(ctx)
+		s.flushing = false
+		s.flush(ctx, false)
 	case *summary:
 		s.ping(ctx, msg)
 	case *vectorReady:
@@ -131,7 +132,7 @@ func (s *syncer) later(ctx actor.Context, d time.Duration, m any) {
 
 func (s *syncer) peerUp(ctx actor.Context, msg *messages.PeerUp) {
 	if slices.Contains(msg.Roles, messages.Broker) && msg.Node != s.ID {
-		s.peers[msg.Node] = &peer{pid: pid(msg.Node, messages.SyncActor), life: s.Incarnation, rounds: &s.rounds, size: s.part}
+		s.peers[msg.Node] = newPeer(msg.Node, s.Incarnation, &s.rounds, s.part, s.interval)
 		ctx.Send(s.broker, &vectorRequest{peer: msg.Node, answer: true})
 	}
 }
@@ -179,10 +180,14 @@ func (s *syncer) told(ctx actor.Context, msg *messages.SyncVector) {
 	})
 }
 
-// wrote gathers writes of this broker for the next push to every peer.
-func (s *syncer) wrote(ctx actor.Context) {
+// wrote gathers writes of this broker for the next push to every peer. What is urgent is pushed at once.
+func (s *syncer) wrote(ctx actor.Context, urgent bool) {
 	for _, p := range s.peers {
-		p.dirty = true
+		p.flow(urgent).dirty = true
+	}
+	if urgent {
+		s.flush(ctx, urgent)
+		return
 	}
 	if !s.flushing && len(s.peers) > 0 {
 		s.flushing = true
@@ -191,17 +196,17 @@ func (s *syncer) wrote(ctx actor.Context) {
 }
 
 // flush has pushes planned for the peers to whom nothing is on its way; the others get theirs when that has arrived.
-func (s *syncer) flush(ctx actor.Context) {
-	s.flushing = false
+func (s *syncer) flush(ctx actor.Context, urgent bool) {
 	for _, n := range slices.Sorted(maps.Keys(s.peers)) {
-		s.push(ctx, n)
+		s.push(ctx, n, urgent)
 	}
 }
 
-func (s *syncer) push(ctx actor.Context, to string) {
-	if p := s.peers[to]; p.idle() {
-		p.dirty, p.asked = false, true
-		ctx.Send(s.broker, &pushRequest{to, p.pushed})
+func (s *syncer) push(ctx actor.Context, to string, urgent bool) {
+	p := s.peers[to]
+	if f := p.flow(urgent); f.idle() {
+		f.dirty, f.asked = false, true
+		ctx.Send(s.broker, &pushRequest{to, p.pushed, urgent})
 	}
 }
 
@@ -212,10 +217,10 @@ func (s *syncer) deliver(ctx actor.Context, msg *deltaReady) {
 		return
 	}
 	if msg.life == 0 {
-		p.asked = false
+		p.flow(msg.urgent).asked = false
 	}
 	if !msg.delta.Empty() {
-		p.stream(ctx, msg)
+		p.stream(ctx, s.Now(), msg)
 	}
 }
 
@@ -223,7 +228,9 @@ func (s *syncer) deliver(ctx actor.Context, msg *deltaReady) {
 func (s *syncer) reborn(ctx actor.Context) {
 	for _, n := range slices.Sorted(maps.Keys(s.peers)) {
 		p := s.peers[n]
-		p.sending, p.waiting, p.asked, p.again, p.pushed = nil, nil, false, false, ledger.Vector{}
+		p.bulk.drop()
+		p.urgent.drop()
+		p.pushed = ledger.Vector{}
 		ctx.Send(s.broker, &vectorRequest{peer: n, answer: true})
 	}
 }
@@ -234,7 +241,7 @@ func (s *syncer) receive(ctx actor.Context, d *messages.SyncDelta) {
 	if !ok {
 		return // it left while this was on its way; the next round brings it again
 	}
-	m := &merge{peer: s.from(ctx), journal: d.GetJournal(), life: d.GetIncarnation(), round: d.GetRound(), part: d.GetPart()}
+	m := &merge{peer: s.from(ctx), journal: d.GetJournal(), life: d.GetIncarnation(), round: d.GetRound(), part: d.GetPart(), urgent: d.GetUrgent()}
 	var err error
 	if m.records, err = ledger.DecodeRecords(d.GetRecords(), decodeState, maxPart); err == nil {
 		m.from, m.marks, err = marksOf(d)
@@ -270,7 +277,7 @@ func (s *syncer) repaired(ctx actor.Context, msg *messages.SyncRepair) {
 // merged tells the sender of a part that it is on disk, and of what it brought that was forgotten here.
 func (s *syncer) merged(ctx actor.Context, m *merged) {
 	if !m.repair {
-		s.send(ctx, m.peer, &messages.SyncTaken{Round: m.round, Part: m.part, Journal: m.journal, Held: m.holds.Append(nil)})
+		s.send(ctx, m.peer, &messages.SyncTaken{Round: m.round, Part: m.part, Journal: m.journal, Held: m.holds.Append(nil), Urgent: m.urgent})
 	}
 	if len(m.refused) > 0 {
 		told := &messages.SyncForgotten{Horizon: m.horizon.Append(nil)}
@@ -292,11 +299,11 @@ func (s *syncer) taken(ctx actor.Context, msg *messages.SyncTaken) {
 		ctx.Send(s.broker, &partTaken{msg.GetJournal(), v})
 	}
 	if p, ok := s.peers[s.from(ctx)]; ok {
-		p.taken(ctx, msg)
-		if p.askAgain() {
+		p.taken(ctx, s.Now(), msg)
+		if p.bulk.askAgain() {
 			ctx.Send(s.broker, &vectorRequest{peer: s.from(ctx), answer: true})
 		}
-		s.push(ctx, s.from(ctx))
+		s.push(ctx, s.from(ctx), msg.GetUrgent())
 	}
 }
 

@@ -39,14 +39,14 @@ func BenchmarkQueuedJob(b *testing.B) {
 	for b.Loop() {
 		before := heapNow()
 		r := ledger.New("journal-of-26-letters-abcd", 7)
-		q := placement.NewQueue()
+		q, broker := placement.NewQueue(), &Broker{}
 		owner := job.Ownership{Journal: "journal-of-26-letters-abcd"}
 		for i := range n {
 			id := job.ID(fmt.Sprintf("01HX%022d-7XKQ2M4N5P6R8S9TAVBWCYDZ", i))
 			at := vclock.Hybrid{Wall: int64(i)}
 			j := job.New(id, weighed(i), owner, owner, "7XKQ2M4N5P6R8S9TAVBWCYDZ", at)
 			r.Put(ledger.Normal, jobKey(id), jobState{j}, at)
-			q.Add(placement.Waiting{ID: string(id), Demand: demandOf(j)})
+			q.Add(broker.waiting(j))
 		}
 		b.ReportMetric(float64(heapNow()-before)/n, "B/job")
 		runtime.KeepAlive(r)

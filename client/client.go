@@ -108,7 +108,7 @@ func (c *Client) join(o Options) error {
 	c.network = newNetwork(o.Addresses)
 	var err error
 	c.links, err = link.Start(link.Config{
-		System: c.system, Identity: o.Identity, Endpoint: o.endpoint, Events: c.network.event, Now: now, Log: c.log,
+		System: c.system, Identity: o.Identity, Endpoint: o.endpoint, Events: c.network.event, Now: now, Log: c.log, Lane: laneOf,
 		Backoff: link.Backoff{Max: 2 * time.Second}, // a person may be waiting
 	})
 	if err != nil {

@@ -82,8 +82,8 @@ type Node struct {
 	ID, Name string
 	Roles    []string
 	Home     string // node id of the broker that manages it, if it is an executor
-	State    string // up, lost or left
-	Reason   string // why it is lost
+	State    string // up, lost, left or unseen; of executors that are up also cordoned, draining or drained
+	Reason   string // why it is not up
 	Slots    int
 	Used     int // of Slots, as far as the broker asked is its home
 	Labels   map[string]string
@@ -120,6 +120,8 @@ type Status struct {
 	Accepted, Rejected, Redeployed     uint64 // results and attempts, since the broker started
 	Uptime                             time.Duration
 	Clock                              string // the broker's vector clock
+	Emergency                          Level  // the effective one
+	Emergencies                        int    // in force
 }
 
 // Status returns the state of the broker this client speaks to.
@@ -134,5 +136,6 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		Queued: s.GetQueued(), Running: s.GetRunning(), Finished: s.GetFinished(), Records: s.GetRecords(),
 		Accepted: s.GetAccepted(), Rejected: s.GetRejected(), Redeployed: s.GetRedeployed(),
 		Uptime: time.Duration(min(s.GetUptimeMs(), 1<<40)) * time.Millisecond, Clock: s.GetClock(),
+		Emergency: levelOf(s.GetEmergencyLevel()), Emergencies: int(s.GetEmergencies()),
 	}, nil
 }

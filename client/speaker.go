@@ -126,7 +126,7 @@ func (s *speaker) ask(ctx actor.Context, id string) {
 	case f.taken:
 		ctx.Request(s.gateway, &messages.JobRequest{Job: id, Session: s.client.session.bytes(), Watch: true})
 	default:
-		ctx.Request(s.gateway, &messages.SubmitJob{Job: id, Spec: f.spec, Session: s.client.session.bytes(), Watch: true})
+		ctx.Request(s.gateway, &messages.SubmitJob{Job: id, Spec: f.spec, Session: s.client.session.bytes(), Watch: true, Urgent: f.urgent})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 type Submission struct {
 	id       string
 	spec     []byte
+	urgent   bool     // it is of an emergency
 	console  *console // nil unless the job is streamed
 	release  func()   // gives back its place in the client's window
 	acked    chan struct{}
@@ -156,7 +157,13 @@ func (c *Client) submit(ctx context.Context, spec *Spec, streams *Streams) (*Sub
 		release()
 		return nil, err
 	}
-	return c.submitAt(ctx, string(at.peer.ID), encoded, streams, release)
+	return c.submitAt(ctx, string(at.peer.ID), description{encoded, spec.Emergency != ""}, streams, release)
+}
+
+// description is a job's spec as it travels.
+type description struct {
+	bytes  []byte
+	urgent bool
 }
 
 // maxRenamed bounds how often one job gets a new id because a broker would not have the one before.
@@ -164,7 +171,7 @@ const maxRenamed = 3
 
 // submitAt gives a job an id that names broker, and hands it in. A broker that began a new journal, or whose network has forgotten jobs of that
 // time, asks for another id and says which.
-func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, streams *Streams, release func()) (*Submission, error) {
+func (c *Client) submitAt(ctx context.Context, broker string, spec description, streams *Streams, release func()) (*Submission, error) {
 	var err error
 	for range maxRenamed {
 		var id string
@@ -177,7 +184,8 @@ func (c *Client) submitAt(ctx context.Context, broker string, spec []byte, strea
 			console = newConsole(*streams, c.open)
 			console.stdin.broken = func(err error) { c.tell(&inputFailed{id, err}) }
 		}
-		s := newSubmission(id, spec, console, release)
+		s := newSubmission(id, spec.bytes, console, release)
+		s.urgent = spec.urgent
 		c.tell(&submit{s})
 		if err = c.awaitAcknowledgement(ctx, s); err == nil {
 			return s, nil

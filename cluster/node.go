@@ -21,6 +21,8 @@ import (
 	"github.com/urbancompute/ucp/config"
 	"github.com/urbancompute/ucp/internal/blob"
 	"github.com/urbancompute/ucp/internal/journal"
+	"github.com/urbancompute/ucp/internal/machine"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/wasm"
 	"github.com/urbancompute/ucp/internal/workbench"
@@ -59,6 +61,8 @@ type Node struct {
 	failed chan error
 	thrift func() // ends the giving back of memory
 
+	measuring func() // ends the measuring of the machine; nil: it is no executor
+
 	founder    bool        // as a broker it has no other one to join
 	roles      []string    // from the start
 	understudy *understudy // nil: what the node plays is settled
@@ -76,6 +80,8 @@ const (
 	resultPatience = 2 * time.Second
 	// neededPatience is how long an answer is waited for about which bytes are needed: a broker that cannot tell says nothing.
 	neededPatience = 10 * time.Second
+	// meterEvery is how often an executor looks at what its machine has.
+	meterEvery = 5 * time.Second
 	// forgetEvery is how often brokers agree on what may be forgotten, and syncKeep how long a silent one may hold that up.
 	forgetEvery = 2 * time.Second
 	syncKeep    = 7 * 24 * time.Hour
@@ -170,7 +176,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 		return err
 	}
 	gateway := actors.NewGateway(about, actors.GatewaySettings{
-		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity},
+		MaxMailbox: n.cfg.Queue.Mailbox, MaxSpec: maxSpecBytes, MaxJobs: maxJobsAnswer, Sealer: sealer{opt.Identity}, Declare: n.cfg.Emergency.Role(),
 	}, n.system)
 	if err := n.spawn(broker, messages.BrokerActor); err != nil {
 		return err
@@ -248,8 +254,13 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	if err != nil {
 		return err
 	}
+	meter := machine.NewMeter(n.cfg.Dir)
+	found, err := meter.Measure(wallClock())
+	if err != nil {
+		n.log.Warn("not all that this machine has can be measured", "err", err)
+	}
 	settings := actors.ExecutorSettings{
-		Slots: slots, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
+		Slots: slots, Machine: found, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
 		Resend: resultPatience, Workbench: n.bench, Stores: n.blobs.Known,
 	}
 	if n.cfg.Identity != "" {
@@ -266,6 +277,9 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 		return err
 	}
 	n.tellOfBroker(messages.ExecutorActor)
+	n.measuring = machine.Watch(meter, meterEvery, wallClock,
+		func(c placement.Capacity) { n.tell(messages.ExecutorActor, &actors.Measured{Capacity: c}) },
+		func(err error) { n.log.Warn("not all that this machine has can be measured", "err", err) })
 	return nil
 }
 
@@ -290,7 +304,7 @@ func (n *Node) link(opt Options, now func() time.Time) error {
 	var err error
 	n.links, err = link.Start(link.Config{
 		System: n.system, Identity: opt.Identity, Clock: n.clock, Advertise: advertise, Roles: n.roles,
-		Events: n.linkEvent, Now: now, Log: n.log,
+		Events: n.linkEvent, Now: now, Log: n.log, Lane: laneOf,
 	})
 	if err != nil {
 		return err
@@ -376,6 +390,9 @@ const goodbye = 2 * time.Second
 func (n *Node) Close() {
 	n.understudy.close()
 	n.nearby.close()
+	if n.measuring != nil {
+		n.measuring()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), goodbye)
 	defer cancel()
 	for _, pid := range slices.Backward(n.roots) {

@@ -75,6 +75,8 @@ type Node struct {
 	Lease Lease `mapstructure:"lease"`
 	// BrokerTimeout is how long a broker is unheard before others take its jobs over. Default 10 s.
 	BrokerTimeout time.Duration `mapstructure:"broker_timeout"`
+	// Emergency says who may declare emergencies at this broker.
+	Emergency Emergency `mapstructure:"emergency"`
 	// Caps are the most that one job may ask of this executor.
 	Caps Caps `mapstructure:"caps"`
 	// Queue bounds what waits in this node.
@@ -113,6 +115,27 @@ type Lease struct {
 	Long time.Duration `mapstructure:"long"`
 	// Grace is how long such an attempt is waited for. Default 30 s.
 	Grace time.Duration `mapstructure:"grace"`
+}
+
+// The words for [Emergency.Declare].
+const (
+	DeclareAny      = "any"
+	DeclareOperator = "operator"
+)
+
+// Emergency says who may declare emergencies.
+type Emergency struct {
+	// Declare is who may declare an emergency at this broker, and clear one: any client of the network, or only those whose certificate has the role
+	// operator. Default any: a small network has no operators.
+	Declare string `mapstructure:"declare"`
+}
+
+// Role returns the role that it takes, empty if it takes none.
+func (e Emergency) Role() string {
+	if e.Declare == DeclareOperator {
+		return DeclareOperator
+	}
+	return ""
 }
 
 // Caps are the most that one job may ask of an executor; what a job gets when it asks for nothing is decided elsewhere.
@@ -178,6 +201,7 @@ func Defaults() Node {
 		Sync:          Sync{Interval: time.Second},
 		Lease:         Lease{Heartbeat: 500 * time.Millisecond, Timeout: 3 * time.Second, Reconnect: 300 * time.Millisecond, Long: time.Minute, Grace: 30 * time.Second},
 		BrokerTimeout: 10 * time.Second,
+		Emergency:     Emergency{Declare: DeclareAny},
 		Caps: Caps{
 			Memory: GiB, Timeout: 24 * time.Hour, Stdout: 64 * MiB, Stderr: 64 * MiB,
 			OpenFiles: 1024, Module: 32 * MiB, Output: GiB, Compile: time.Minute,

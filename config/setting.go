@@ -52,6 +52,7 @@ var settings = []setting{
 	{"lease.long", duration(), anywhere, "run time from which an attempt is waited for when most executors fall silent at once"},
 	{"lease.grace", duration(), anywhere, "time that such an attempt is waited for"},
 	{"broker_timeout", duration(), anywhere, "time a broker is unheard before others take its jobs over"},
+	{"emergency.declare", oneOf(DeclareAny, DeclareOperator), anywhere, "who may declare emergencies at this broker: any client, or those with the role operator"},
 	{"caps.memory", size(4 * GiB), anywhere, "greatest memory a job may ask for"},
 	{"caps.timeout", duration(), anywhere, "longest time one attempt at a job may run"},
 	{"caps.stdout", size(TiB), anywhere, "most bytes kept of a job's standard output"},

@@ -35,7 +35,8 @@ func nodes() *rapid.Generator[config.Node] {
 			Labels:   rapid.MapOf(name, text).Draw(t, "labels"),
 			LogLevel: rapid.SampledFrom([]string{"debug", "info", "warn", "error"}).Draw(t, "level"), LogFormat: "json",
 			BrokerTimeout: duration.Draw(t, "broker timeout"), Sync: config.Sync{Interval: duration.Draw(t, "interval")},
-			Lease: config.Lease{Heartbeat: duration.Draw(t, "heartbeat"), Reconnect: duration.Draw(t, "reconnect"), Long: duration.Draw(t, "long"), Grace: duration.Draw(t, "grace")},
+			Lease:     config.Lease{Heartbeat: duration.Draw(t, "heartbeat"), Reconnect: duration.Draw(t, "reconnect"), Long: duration.Draw(t, "long"), Grace: duration.Draw(t, "grace")},
+			Emergency: config.Emergency{Declare: rapid.SampledFrom([]string{"any", "operator"}).Draw(t, "declare")},
 			Caps: config.Caps{
 				Memory: size.Draw(t, "memory"), Timeout: duration.Draw(t, "timeout"), Stdout: size.Draw(t, "stdout"), Stderr: size.Draw(t, "stderr"),
 				OpenFiles: count.Draw(t, "files"), Module: size.Draw(t, "module"), Output: size.Draw(t, "output"), Compile: duration.Draw(t, "compile"),

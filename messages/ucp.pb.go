@@ -291,6 +291,7 @@ type SubmitJob struct {
 	Spec          []byte                 `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`       // job.Spec
 	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"` // what the client has seen, sealed; empty at first
 	Watch         bool                   `protobuf:"varint,4,opt,name=watch,proto3" json:"watch,omitempty"`    // tell the sender JobChanged from now on
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -353,12 +354,20 @@ func (x *SubmitJob) GetWatch() bool {
 	return false
 }
 
+func (x *SubmitJob) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
 // JobSubmitted acknowledges a job: it is written down on durability disks.
 type JobSubmitted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Durability    uint32                 `protobuf:"varint,2,opt,name=durability,proto3" json:"durability,omitempty"`
 	Session       []byte                 `protobuf:"bytes,3,opt,name=session,proto3" json:"session,omitempty"` // a Session, not sealed
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -412,6 +421,13 @@ func (x *JobSubmitted) GetSession() []byte {
 		return x.Session
 	}
 	return nil
+}
+
+func (x *JobSubmitted) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 // Refused says why a question or wish was not granted, and when to come again if that helps.
@@ -568,6 +584,7 @@ type JobChanged struct {
 	Names         map[string]string      `protobuf:"bytes,3,rep,name=names,proto3" json:"names,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"` // node id → name, for the nodes in the record
 	Final         bool                   `protobuf:"varint,4,opt,name=final,proto3" json:"final,omitempty"`                                                                          // the end it tells is on as many disks as the acknowledgement said, and never changes
 	Superseded    bool                   `protobuf:"varint,5,opt,name=superseded,proto3" json:"superseded,omitempty"`                                                                // told once: an end that was told as provisional did not become final, another one did
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"`                                                                       // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -633,6 +650,13 @@ func (x *JobChanged) GetFinal() bool {
 func (x *JobChanged) GetSuperseded() bool {
 	if x != nil {
 		return x.Superseded
+	}
+	return false
+}
+
+func (x *JobChanged) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
 	}
 	return false
 }
@@ -1226,26 +1250,28 @@ func (*StatusRequest) Descriptor() ([]byte, []int) {
 }
 
 type StatusResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
-	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	Network       string                 `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"`
-	Version       string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
-	Brokers       uint32                 `protobuf:"varint,5,opt,name=brokers,proto3" json:"brokers,omitempty"`
-	Executors     uint32                 `protobuf:"varint,6,opt,name=executors,proto3" json:"executors,omitempty"`
-	Slots         uint32                 `protobuf:"varint,7,opt,name=slots,proto3" json:"slots,omitempty"`
-	Used          uint32                 `protobuf:"varint,8,opt,name=used,proto3" json:"used,omitempty"`
-	Queued        uint64                 `protobuf:"varint,9,opt,name=queued,proto3" json:"queued,omitempty"`
-	Running       uint64                 `protobuf:"varint,10,opt,name=running,proto3" json:"running,omitempty"`
-	Finished      uint64                 `protobuf:"varint,11,opt,name=finished,proto3" json:"finished,omitempty"`
-	UptimeMs      uint64                 `protobuf:"varint,12,opt,name=uptime_ms,json=uptimeMs,proto3" json:"uptime_ms,omitempty"`
-	Records       uint64                 `protobuf:"varint,13,opt,name=records,proto3" json:"records,omitempty"`
-	Accepted      uint64                 `protobuf:"varint,14,opt,name=accepted,proto3" json:"accepted,omitempty"`
-	Rejected      uint64                 `protobuf:"varint,15,opt,name=rejected,proto3" json:"rejected,omitempty"`
-	Redeployed    uint64                 `protobuf:"varint,16,opt,name=redeployed,proto3" json:"redeployed,omitempty"`
-	Clock         string                 `protobuf:"bytes,17,opt,name=clock,proto3" json:"clock,omitempty"` // the node's vector clock, printed
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Node           string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Name           string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Network        string                 `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"`
+	Version        string                 `protobuf:"bytes,4,opt,name=version,proto3" json:"version,omitempty"`
+	Brokers        uint32                 `protobuf:"varint,5,opt,name=brokers,proto3" json:"brokers,omitempty"`
+	Executors      uint32                 `protobuf:"varint,6,opt,name=executors,proto3" json:"executors,omitempty"`
+	Slots          uint32                 `protobuf:"varint,7,opt,name=slots,proto3" json:"slots,omitempty"`
+	Used           uint32                 `protobuf:"varint,8,opt,name=used,proto3" json:"used,omitempty"`
+	Queued         uint64                 `protobuf:"varint,9,opt,name=queued,proto3" json:"queued,omitempty"`
+	Running        uint64                 `protobuf:"varint,10,opt,name=running,proto3" json:"running,omitempty"`
+	Finished       uint64                 `protobuf:"varint,11,opt,name=finished,proto3" json:"finished,omitempty"`
+	UptimeMs       uint64                 `protobuf:"varint,12,opt,name=uptime_ms,json=uptimeMs,proto3" json:"uptime_ms,omitempty"`
+	Records        uint64                 `protobuf:"varint,13,opt,name=records,proto3" json:"records,omitempty"`
+	Accepted       uint64                 `protobuf:"varint,14,opt,name=accepted,proto3" json:"accepted,omitempty"`
+	Rejected       uint64                 `protobuf:"varint,15,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	Redeployed     uint64                 `protobuf:"varint,16,opt,name=redeployed,proto3" json:"redeployed,omitempty"`
+	Clock          string                 `protobuf:"bytes,17,opt,name=clock,proto3" json:"clock,omitempty"`                                          // the node's vector clock, printed
+	EmergencyLevel uint32                 `protobuf:"varint,30,opt,name=emergency_level,json=emergencyLevel,proto3" json:"emergency_level,omitempty"` // the effective one, 0: none
+	Emergencies    uint32                 `protobuf:"varint,31,opt,name=emergencies,proto3" json:"emergencies,omitempty"`                             // in force
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
@@ -1395,6 +1421,20 @@ func (x *StatusResponse) GetClock() string {
 		return x.Clock
 	}
 	return ""
+}
+
+func (x *StatusResponse) GetEmergencyLevel() uint32 {
+	if x != nil {
+		return x.EmergencyLevel
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetEmergencies() uint32 {
+	if x != nil {
+		return x.Emergencies
+	}
+	return 0
 }
 
 // SealSession asks for a session that other brokers believe.
@@ -2168,7 +2208,8 @@ type DeployAttempt struct {
 	Spec          []byte                 `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
 	Mac           []byte                 `protobuf:"bytes,3,opt,name=mac,proto3" json:"mac,omitempty"`
 	Lease         uint64                 `protobuf:"varint,4,opt,name=lease,proto3" json:"lease,omitempty"`
-	Inputs        []byte                 `protobuf:"bytes,5,opt,name=inputs,proto3" json:"inputs,omitempty"` // what its named data stands for: a list of job.Input, one for each of the spec's Data
+	Inputs        []byte                 `protobuf:"bytes,5,opt,name=inputs,proto3" json:"inputs,omitempty"`   // what its named data stands for: a list of job.Input, one for each of the spec's Data
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first, and runs before others that wait
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2238,9 +2279,17 @@ func (x *DeployAttempt) GetInputs() []byte {
 	return nil
 }
 
+func (x *DeployAttempt) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
 type AttemptStarted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2280,6 +2329,13 @@ func (x *AttemptStarted) GetAttempt() *AttemptName {
 		return x.Attempt
 	}
 	return nil
+}
+
+func (x *AttemptStarted) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 // AttemptDeclined says that the executor cannot run the attempt after all.
@@ -2348,8 +2404,9 @@ type AttemptFinished struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Mac           []byte                 `protobuf:"bytes,2,opt,name=mac,proto3" json:"mac,omitempty"`
-	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`  // job.Result
-	Window        uint32                 `protobuf:"varint,4,opt,name=window,proto3" json:"window,omitempty"` // the executor's window just now
+	Result        []byte                 `protobuf:"bytes,3,opt,name=result,proto3" json:"result,omitempty"`   // job.Result
+	Window        uint32                 `protobuf:"varint,4,opt,name=window,proto3" json:"window,omitempty"`  // the executor's window just now
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2412,6 +2469,13 @@ func (x *AttemptFinished) GetWindow() uint32 {
 	return 0
 }
 
+func (x *AttemptFinished) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
 // ResultAnswered tells an executor what became of its result; it may then forget it.
 type ResultAnswered struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2419,8 +2483,9 @@ type ResultAnswered struct {
 	Accepted      bool                   `protobuf:"varint,2,opt,name=accepted,proto3" json:"accepted,omitempty"`
 	Why           string                 `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
 	Winner        *AttemptName           `protobuf:"bytes,4,opt,name=winner,proto3" json:"winner,omitempty"`
-	Held          bool                   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`  // neither accepted nor rejected: kept until others agree
-	Owner         *Ownership             `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"` // in whose name; a broker may pass on what another one answers
+	Held          bool                   `protobuf:"varint,5,opt,name=held,proto3" json:"held,omitempty"`      // neither accepted nor rejected: kept until others agree
+	Owner         *Ownership             `protobuf:"bytes,6,opt,name=owner,proto3" json:"owner,omitempty"`     // in whose name; a broker may pass on what another one answers
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // of an emergency: it travels first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2495,6 +2560,13 @@ func (x *ResultAnswered) GetOwner() *Ownership {
 		return x.Owner
 	}
 	return nil
+}
+
+func (x *ResultAnswered) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 type StopAttempt struct {
@@ -3271,6 +3343,7 @@ type SyncTaken struct {
 	Part          uint32                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
 	Journal       string                 `protobuf:"bytes,3,opt,name=journal,proto3" json:"journal,omitempty"` // of the taker; empty: it confirms nothing
 	Held          []byte                 `protobuf:"bytes,4,opt,name=held,proto3" json:"held,omitempty"`       // ledger.Vector: what it holds of the sender's journal, on disk
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"` // the same of what is answered
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3333,6 +3406,13 @@ func (x *SyncTaken) GetHeld() []byte {
 	return nil
 }
 
+func (x *SyncTaken) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
+}
+
 // SyncDelta is a part of a round that brings records. Marks says what is complete for who knew everything up to from and got every part so far.
 type SyncDelta struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3345,6 +3425,7 @@ type SyncDelta struct {
 	Journal       string                 `protobuf:"bytes,7,opt,name=journal,proto3" json:"journal,omitempty"`          // of the sender
 	Incarnation   uint64                 `protobuf:"varint,8,opt,name=incarnation,proto3" json:"incarnation,omitempty"` // of the receiver whose SyncVector is answered; 0: a push
 	Life          uint64                 `protobuf:"varint,9,opt,name=life,proto3" json:"life,omitempty"`               // the sender's incarnation
+	Urgent        bool                   `protobuf:"varint,15,opt,name=urgent,proto3" json:"urgent,omitempty"`          // what was written in the urgent lane alone, beside a round of the rest
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3440,6 +3521,13 @@ func (x *SyncDelta) GetLife() uint64 {
 		return x.Life
 	}
 	return 0
+}
+
+func (x *SyncDelta) GetUrgent() bool {
+	if x != nil {
+		return x.Urgent
+	}
+	return false
 }
 
 // SyncForgotten tells the sender of records that they were forgotten here.
@@ -5734,18 +5822,20 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\tOwnership\x12\f\n" +
 	"\x01t\x18\x01 \x01(\rR\x01t\x12\f\n" +
 	"\x01h\x18\x02 \x01(\rR\x01h\x12\x18\n" +
-	"\ajournal\x18\x03 \x01(\tR\ajournal\"a\n" +
+	"\ajournal\x18\x03 \x01(\tR\ajournal\"y\n" +
 	"\tSubmitJob\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\x18\n" +
 	"\asession\x18\x03 \x01(\fR\asession\x12\x14\n" +
-	"\x05watch\x18\x04 \x01(\bR\x05watch\"Z\n" +
+	"\x05watch\x18\x04 \x01(\bR\x05watch\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"r\n" +
 	"\fJobSubmitted\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1e\n" +
 	"\n" +
 	"durability\x18\x02 \x01(\rR\n" +
 	"durability\x12\x18\n" +
-	"\asession\x18\x03 \x01(\fR\asession\"\xae\x02\n" +
+	"\asession\x18\x03 \x01(\fR\asession\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"\xae\x02\n" +
 	"\aRefused\x12%\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x11.ucp.Refused.CodeR\x04code\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12$\n" +
@@ -5766,7 +5856,7 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"JobRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\asession\x18\x02 \x01(\fR\asession\x12\x14\n" +
-	"\x05watch\x18\x03 \x01(\bR\x05watch\"\xe0\x01\n" +
+	"\x05watch\x18\x03 \x01(\bR\x05watch\"\xf8\x01\n" +
 	"\n" +
 	"JobChanged\x12\x16\n" +
 	"\x06record\x18\x01 \x01(\fR\x06record\x12\x18\n" +
@@ -5775,7 +5865,8 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05final\x18\x04 \x01(\bR\x05final\x12\x1e\n" +
 	"\n" +
 	"superseded\x18\x05 \x01(\bR\n" +
-	"superseded\x1a8\n" +
+	"superseded\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\x1a8\n" +
 	"\n" +
 	"NamesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
@@ -5821,7 +5912,7 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x0f\n" +
-	"\rStatusRequest\"\xc1\x03\n" +
+	"\rStatusRequest\"\x8c\x04\n" +
 	"\x0eStatusResponse\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -5842,7 +5933,9 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\n" +
 	"redeployed\x18\x10 \x01(\x04R\n" +
 	"redeployed\x12\x14\n" +
-	"\x05clock\x18\x11 \x01(\tR\x05clock\"'\n" +
+	"\x05clock\x18\x11 \x01(\tR\x05clock\x12'\n" +
+	"\x0femergency_level\x18\x1e \x01(\rR\x0eemergencyLevel\x12 \n" +
+	"\vemergencies\x18\x1f \x01(\rR\vemergencies\"'\n" +
 	"\vSealSession\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\")\n" +
 	"\rSessionSealed\x12\x18\n" +
@@ -5905,31 +5998,35 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12\x14\n" +
 	"\x05known\x18\x02 \x01(\bR\x05known\x12\x18\n" +
 	"\abrokers\x18\x03 \x03(\tR\abrokers\x12+\n" +
-	"\x06stores\x18\x04 \x01(\v2\x13.ucp.StoresResponseR\x06stores\"\x8f\x01\n" +
+	"\x06stores\x18\x04 \x01(\v2\x13.ucp.StoresResponseR\x06stores\"\xa7\x01\n" +
 	"\rDeployAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\x10\n" +
 	"\x03mac\x18\x03 \x01(\fR\x03mac\x12\x14\n" +
 	"\x05lease\x18\x04 \x01(\x04R\x05lease\x12\x16\n" +
-	"\x06inputs\x18\x05 \x01(\fR\x06inputs\"<\n" +
+	"\x06inputs\x18\x05 \x01(\fR\x06inputs\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"T\n" +
 	"\x0eAttemptStarted\x12*\n" +
-	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"k\n" +
+	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"k\n" +
 	"\x0fAttemptDeclined\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x14\n" +
-	"\x05moved\x18\x03 \x01(\x04R\x05moved\"\x7f\n" +
+	"\x05moved\x18\x03 \x01(\x04R\x05moved\"\x97\x01\n" +
 	"\x0fAttemptFinished\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x10\n" +
 	"\x03mac\x18\x02 \x01(\fR\x03mac\x12\x16\n" +
 	"\x06result\x18\x03 \x01(\fR\x06result\x12\x16\n" +
-	"\x06window\x18\x04 \x01(\rR\x06window\"\xce\x01\n" +
+	"\x06window\x18\x04 \x01(\rR\x06window\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"\xe6\x01\n" +
 	"\x0eResultAnswered\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\bR\baccepted\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12(\n" +
 	"\x06winner\x18\x04 \x01(\v2\x10.ucp.AttemptNameR\x06winner\x12\x12\n" +
 	"\x04held\x18\x05 \x01(\bR\x04held\x12$\n" +
-	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\"Q\n" +
+	"\x05owner\x18\x06 \x01(\v2\x0e.ucp.OwnershipR\x05owner\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8c\x02\n" +
@@ -5982,12 +6079,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x12\x12\n" +
 	"\x04root\x18\x05 \x01(\x06R\x04root\x12\x18\n" +
 	"\ahorizon\x18\x06 \x01(\fR\ahorizon\x12\x16\n" +
-	"\x06behind\x18\a \x01(\bR\x06behind\"c\n" +
+	"\x06behind\x18\a \x01(\bR\x06behind\"{\n" +
 	"\tSyncTaken\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
 	"\x04part\x18\x02 \x01(\rR\x04part\x12\x18\n" +
 	"\ajournal\x18\x03 \x01(\tR\ajournal\x12\x12\n" +
-	"\x04held\x18\x04 \x01(\fR\x04held\"\xdd\x01\n" +
+	"\x04held\x18\x04 \x01(\fR\x04held\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"\xf5\x01\n" +
 	"\tSyncDelta\x12\x14\n" +
 	"\x05round\x18\x01 \x01(\x04R\x05round\x12\x12\n" +
 	"\x04part\x18\x02 \x01(\rR\x04part\x12\x12\n" +
@@ -5997,7 +6095,8 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05marks\x18\x06 \x01(\fR\x05marks\x12\x18\n" +
 	"\ajournal\x18\a \x01(\tR\ajournal\x12 \n" +
 	"\vincarnation\x18\b \x01(\x04R\vincarnation\x12\x12\n" +
-	"\x04life\x18\t \x01(\x04R\x04life\"Q\n" +
+	"\x04life\x18\t \x01(\x04R\x04life\x12\x16\n" +
+	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"Q\n" +
 	"\rSyncForgotten\x12\x12\n" +
 	"\x04jobs\x18\x01 \x03(\tR\x04jobs\x12\x18\n" +
 	"\ahorizon\x18\x02 \x01(\fR\ahorizon\x12\x12\n" +

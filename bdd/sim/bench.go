@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/workbench"
 )
 
@@ -17,6 +18,7 @@ type bench struct {
 	life    *life
 	slots   int
 	labels  map[string]string
+	machine placement.Capacity
 	running map[job.Name]*event
 	runs    int
 	stops   int

@@ -52,6 +52,7 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	safety := time.Duration(float64(c.For) * safetyShare)
 	w.quiet = max(safety, c.For-settling)
 	c.populate(w)
+	w.alarms(safety / 2)
 	w.load(c.Jobs, safety*9/10)
 	w.loadData(c.Jobs/2, safety*9/10)
 	faults := w.misfortune(safety)

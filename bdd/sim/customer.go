@@ -44,6 +44,9 @@ func (w *World) load(jobs int, until time.Duration) {
 func (u *customer) begin() {
 	u.at = u.anyBroker()
 	u.id, u.spec = u.c.NewID(u.at.Name), randomSpec(u.rng)
+	if u.c.w.alarmed && u.rng.IntN(4) == 0 {
+		u.spec.Emergency = []string{"fire", "flood"}[u.rng.IntN(2)]
+	}
 	u.relate()
 	u.trade()
 	u.submit()

@@ -78,6 +78,8 @@ func details(m any) string {
 		return fmt.Sprintf("%s accepted %t %s, winner %s", shortWire(m.GetAttempt()), m.GetAccepted(), m.GetWhy(), shortWire(m.GetWinner()))
 	case *messages.StopAttempt:
 		return shortWire(m.GetAttempt()) + ": " + m.GetReason()
+	case *messages.DeclareEmergency:
+		return fmt.Sprintf("%s level %d for %d ms", m.GetType(), m.GetLevel(), m.GetTtlMs())
 	case *messages.SlotRequest:
 		return shortID(job.ID(m.GetJob()))
 	case *messages.SlotReserved:

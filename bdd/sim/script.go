@@ -4,11 +4,13 @@ import (
 	"maps"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/urbancompute/ucp/actors"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
+	"github.com/urbancompute/ucp/internal/placement"
 	"github.com/urbancompute/ucp/internal/vclock"
 	"github.com/urbancompute/ucp/internal/workbench"
 	"github.com/urbancompute/ucp/messages"
@@ -77,14 +79,29 @@ func (s *script) arrived(from, to *Node, p *parcel) {
 
 // ExecutorWith adds and starts an executor with so many slots and these labels, with links to these brokers.
 func (w *World) ExecutorWith(name string, slots int, labels map[string]string, brokers ...string) *Node {
+	return w.ExecutorOn(placement.Capacity{}, name, slots, labels, brokers...)
+}
+
+// ExecutorOn adds and starts an executor like ExecutorWith whose machine measures what it has for jobs.
+func (w *World) ExecutorOn(machine placement.Capacity, name string, slots int, labels map[string]string, brokers ...string) *Node {
 	n := w.addNode(name, messages.Executor)
 	n.bench, n.Shelf = newBench(n, slots), newShelf(n)
+	n.bench.machine = machine
 	maps.Copy(n.bench.labels, labels)
 	n.start()
 	for _, b := range brokers {
 		w.net.connect(n, w.Node(b))
 	}
 	return n
+}
+
+// Measure has an executor's machine measure something else from now on.
+func (w *World) Measure(executor string, machine placement.Capacity) {
+	n := w.Node(executor)
+	n.bench.machine = machine
+	if l := n.life; l != nil {
+		actors.RootContext(l.system, l.clock).Send(actor.NewPID(n.ID, messages.ExecutorActor), &actors.Measured{Capacity: machine})
+	}
 }
 
 // Link lays a link between two nodes that have none yet.

@@ -37,6 +37,7 @@ type World struct {
 	returns   []func() // give back what dead lives borrowed
 	heals     []func() // end the cuts made by name
 	script    script
+	alarmed   bool // emergencies are declared in it
 	pace      pace
 	quiet     time.Duration // from then on clients change nothing any more, they only ask; 0: never
 }

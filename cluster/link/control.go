@@ -10,6 +10,9 @@ import (
 const (
 	frameControl = 0
 	frameNormal  = 1 // + Lane
+	// Added to that: the frame is a piece, and more of them follow; its confirmation is awaited.
+	frameMore   = 16
+	framePrompt = 32
 )
 
 // What a control frame says. kindAcks is one of them.
@@ -23,7 +26,7 @@ const (
 )
 
 // version is that of the protocol. Ends of different versions part at once.
-const version = 1
+const version = 2
 
 var errVersion = errors.New("peer speaks another version of the link protocol")
 
@@ -82,10 +85,8 @@ func decodeHello(b []byte) (h hello, err error) {
 		h.advertise = append(h.advertise, r.string(maxAddress))
 	}
 	h.instance = r.uvarint(maxUint64)
-	if len(r.b) > 0 { // the first nodes of this version say nothing of roles
-		for range r.uvarint(maxRoles) {
-			h.roles = append(h.roles, r.string(maxRole))
-		}
+	for range r.uvarint(maxRoles) {
+		h.roles = append(h.roles, r.string(maxRole))
 	}
 	if r.bad {
 		return hello{}, fmt.Errorf("%w: hello", errMalformed)

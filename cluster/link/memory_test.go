@@ -82,12 +82,12 @@ var _ = Describe("A stalled peer", Label("LINK-3"), func() {
 	It("returns what it did not confirm when the link ends: certain or not", func(ctx SpecContext) {
 		p, pid := spawn(a, "p")
 		w.memory.Cut(a.id, b.id)
-		block := wrapperspb.Bytes(make([]byte, 60<<10))
+		block := wrapperspb.Bytes(make([]byte, 1500))
 		for range 20 {
 			a.system.Root.Send(pid, &askPlease{b.pid("p"), block})
 		}
 		future := a.system.Root.RequestFuture(b.pid("p"), number(1), time.Hour)
-		Eventually(ctx, func() int { return queued(a, "b") }).Should(BeNumerically(">", 20*60<<10))
+		Eventually(ctx, func() int { return queued(a, "b") }).Should(BeNumerically(">", 20*1500))
 		w.sever(a, b)
 		Eventually(ctx, p.all).Should(HaveLen(20), "each is told once")
 		var uncertain int

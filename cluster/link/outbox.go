@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -28,9 +29,11 @@ var (
 type outbox struct {
 	limits Limits
 	clock  *messages.NodeClock
+	now    func() time.Time
 	wake   chan struct{} // tells the writer to look again
 
 	mu       sync.Mutex
+	pace     pace
 	lanes    [lanes]queue
 	acks     [lanes]uint64 // to confirm
 	ackBytes int           // received since the last confirmation
@@ -41,8 +44,8 @@ type outbox struct {
 	closed   error
 }
 
-func newOutbox(limits Limits, clock *messages.NodeClock) *outbox {
-	return &outbox{limits: limits, clock: clock, wake: make(chan struct{}, 1)}
+func newOutbox(limits Limits, clock *messages.NodeClock, now func() time.Time) *outbox {
+	return &outbox{limits: limits, clock: clock, now: now, pace: newPace(limits.Window), wake: make(chan struct{}, 1)}
 }
 
 // put queues an item, with its stamp or a new one. It never blocks. The error
@@ -63,7 +66,7 @@ func (o *outbox) put(at Lane, it *item, stamp messages.Stamp) (fatal bool, err e
 	if bound := o.bound(at, it); q.cost+size+itemBytes > bound {
 		return it.system(), fmt.Errorf("%s %w: %d of %d bytes", at, ErrBusy, q.cost, bound)
 	}
-	b := q.room(at, size)
+	b := q.room(at, size, o.pace.piece())
 	if stamp.IsZero() && o.clock != nil {
 		stamp = o.clock.Tick()
 	}
@@ -121,17 +124,18 @@ func (o *outbox) take() (frame *[]byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for at := Urgent; at >= Normal; at-- {
-		if b := o.lanes[at].next(o.limits.Window); b != nil {
-			frame, b.buf = b.buf, nil
-			*frame = o.appendDueAcks(*frame)
-			return frame
+		q, piece := &o.lanes[at], o.pace.piece()
+		size := q.size(piece)
+		if size == 0 || q.inFlight > 0 && q.inFlight+size > o.pace.window {
+			continue
 		}
+		if o.ackDue && q.cut != nil { // it is long until a frame comes that they could ride on
+			return o.confirmation()
+		}
+		return o.frame(at, q, piece)
 	}
 	if o.ackDue {
-		frame = buffers.Get(1)
-		(*frame)[0] = frameControl
-		*frame = o.appendDueAcks(*frame)
-		return frame
+		return o.confirmation()
 	}
 	if len(o.last) > 0 && o.lanes[Urgent].empty() && o.lanes[Normal].empty() {
 		last := o.last[0]
@@ -140,6 +144,32 @@ func (o *outbox) take() (frame *[]byte) {
 	}
 	o.idle = true
 	return nil
+}
+
+// frame takes the next frame of a lane.
+func (o *outbox) frame(at Lane, q *queue, piece int) *[]byte {
+	now := o.now()
+	idle := o.lanes[Normal].inFlight+o.lanes[Urgent].inFlight == 0
+	frame, ends := q.next(at, piece)
+	f := flight{batch: ends, size: len(*frame), sent: now, arrived: o.pace.arrived}
+	more := q.size(piece)
+	f.full = more > 0 && q.inFlight+f.size+more > o.pace.window
+	if f.prompt = f.full || idle && o.pace.probes(now); f.prompt {
+		(*frame)[0] |= framePrompt
+	}
+	q.sent(f)
+	if ends != nil {
+		*frame = o.appendDueAcks(*frame)
+	}
+	return frame
+}
+
+// confirmation is a frame that carries nothing else.
+func (o *outbox) confirmation() *[]byte {
+	frame := buffers.Get(1)
+	(*frame)[0] = frameControl
+	*frame = o.appendDueAcks(*frame)
+	return frame
 }
 
 func (o *outbox) appendDueAcks(dst []byte) []byte {
@@ -151,14 +181,15 @@ func (o *outbox) appendDueAcks(dst []byte) []byte {
 	return dst
 }
 
-// received notes that a batch of the peer was handled, to be confirmed. It
-// reports whether the caller must see to confirmNow being called after a while.
-func (o *outbox) received(at Lane, size int) (first bool) {
+// received notes that a frame of the peer was handled, to be confirmed, at once
+// if it is prompt. It reports whether the caller must see to confirmNow being
+// called after a while.
+func (o *outbox) received(at Lane, size int, prompt bool) (first bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	first, o.ackTimed = !o.ackTimed, true
 	o.acks[at]++
-	if o.ackBytes += size; o.ackBytes >= o.limits.Window/4 {
+	if o.ackBytes += size; prompt || o.ackBytes >= o.limits.Window/4 {
 		o.ackDue = true
 		o.signal()
 	}
@@ -180,8 +211,13 @@ func (o *outbox) confirmNow() {
 func (o *outbox) confirmed(acks [lanes]uint64) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	now := o.now()
 	for at, n := range acks {
-		if !o.lanes[at].confirm(n) {
+		arrived := func(f flight) {
+			o.pace.arrived += uint64(f.size) //nolint:gosec // a length
+			o.pace.confirmed(f, now)
+		}
+		if !o.lanes[at].confirm(n, arrived) {
 			return fmt.Errorf("%w: confirms what was not sent", errMalformed)
 		}
 	}
@@ -214,8 +250,13 @@ func (o *outbox) drain(reason error) (left []leftover) {
 	o.closed, o.last = reason, nil
 	for at := range o.lanes {
 		q := &o.lanes[at]
-		for _, b := range q.unacked {
-			left = appendLeft(left, b, true)
+		for _, f := range q.unacked {
+			if f.batch != nil {
+				left = appendLeft(left, f.batch, true)
+			}
+		}
+		if q.cut != nil { // its end has not left
+			left = appendLeft(left, q.cut, false)
 		}
 		for _, b := range q.sealed {
 			left = appendLeft(left, b, false)

@@ -54,6 +54,7 @@ type session struct {
 
 	// Of the reading goroutine.
 	in      [lanes]decoder
+	pieces  [lanes][]byte // of a frame whose end has not come
 	records []record
 	refused throttle
 	clean   bool // the peer said goodbye
@@ -75,9 +76,13 @@ func addressOf(peer identity.Peer, h hello) string {
 	return messages.ClientAddress(string(peer.ID), h.instance)
 }
 
-// isClient reports whether a node plays no role but that of a client.
+// isClient reports whether a node plays no role but that of a client, who may be an operator.
 func isClient(p identity.Peer) bool {
-	return len(p.Roles) == 1 && p.Has(identity.RoleClient)
+	parts := len(p.Roles)
+	if p.Has(identity.RoleOperator) {
+		parts--
+	}
+	return parts == 1 && p.Has(identity.RoleClient)
 }
 
 // playing returns peer with the roles that it says it plays. It cannot play one that its certificate does not carry.
@@ -92,7 +97,7 @@ func newSession(l *Links, c carrier, id uint64, theirs hello, dialed bool) *sess
 	s := &session{
 		links: l, carrier: c, peer: playing(c.Peer(), theirs.roles), address: addressOf(c.Peer(), theirs), id: id, incarnation: theirs.incarnation,
 		advertise: theirs.advertise, dialed: dialed, since: l.cfg.Now(),
-		out: newOutbox(l.cfg.Limits, l.cfg.Clock), watches: newWatches(),
+		out: newOutbox(l.cfg.Limits, l.cfg.Clock, l.cfg.Now), watches: newWatches(),
 		over: make(chan struct{}), done: make(chan struct{}),
 	}
 	for i := range s.in {
@@ -223,12 +228,47 @@ func (s *session) receive(frame []byte) (err error) {
 	if frame[0] == frameControl {
 		return s.control(frame)
 	}
-	at := Lane(frame[0]) - frameNormal
+	prompt, more := frame[0]&framePrompt != 0, frame[0]&frameMore != 0
+	at := Lane(frame[0]&^(framePrompt|frameMore)) - frameNormal
 	if at != Normal && at != Urgent {
 		return fmt.Errorf("%w: lane %d", errMalformed, at)
 	}
+	size := len(frame)
+	if whole, err := s.whole(at, frame[1:], more); err != nil {
+		return err
+	} else if whole != nil {
+		if err := s.receiveRecords(at, whole); err != nil {
+			return err
+		}
+	}
+	if s.out.received(at, size, prompt) {
+		s.ackTimer.Reset(ackDelay)
+	}
+	return nil
+}
+
+// whole puts pieces together. It returns what a frame says when its last piece is there, and nil before.
+func (s *session) whole(at Lane, piece []byte, more bool) ([]byte, error) {
+	before := s.pieces[at]
+	switch {
+	case len(before)+len(piece) > s.links.cfg.Limits.maxBatch():
+		return nil, fmt.Errorf("%w: pieces of more than %d bytes", errMalformed, s.links.cfg.Limits.maxBatch())
+	case more && len(piece) == 0:
+		return nil, fmt.Errorf("%w: empty piece", errMalformed)
+	case more:
+		s.pieces[at] = append(before, piece...)
+		return nil, nil
+	case len(before) == 0:
+		return piece, nil
+	}
+	s.pieces[at] = nil
+	return append(before, piece...), nil
+}
+
+// receiveRecords handles what a whole frame says.
+func (s *session) receiveRecords(at Lane, frame []byte) (err error) {
 	in := &s.in[at]
-	if s.records, err = in.decode(frame[1:], s.records[:0]); err != nil {
+	if s.records, err = in.decode(frame, s.records[:0]); err != nil {
 		return err
 	}
 	if clock := s.links.cfg.Clock; clock != nil {
@@ -240,9 +280,6 @@ func (s *session) receive(frame []byte) (err error) {
 		}
 	}
 	clear(s.records)
-	if s.out.received(at, len(frame)) {
-		s.ackTimer.Reset(ackDelay)
-	}
 	return nil
 }
 

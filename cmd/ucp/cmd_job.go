@@ -15,7 +15,7 @@ import (
 
 func newJobCommand(a *app) *cobra.Command {
 	return group("job", "List, show, await and cancel jobs, and fetch their results",
-		newJobListCommand(a), newJobShowCommand(a), newJobWaitCommand(a), newJobResultCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
+		newJobListCommand(a), newJobShowCommand(a), newJobWhyCommand(a), newJobWaitCommand(a), newJobResultCommand(a), newJobCancelCommand(a), newJobReprieveCommand(a))
 }
 
 // jobStates are the states that a list can be narrowed to.

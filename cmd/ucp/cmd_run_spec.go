@@ -37,6 +37,7 @@ type runOptions struct {
 	files     pairs // guest path → host path
 	out       pairs
 	labels    pairs
+	emergency string
 	priority  uint8
 	retries   uint32
 	retention time.Duration
@@ -58,6 +59,7 @@ func (o *runOptions) addFlags(cmd *cobra.Command) {
 	f.Var(&o.out, "out", "file to bring back after the run, GUEST=HOST; may be repeated")
 	f.Var(&o.labels, "label", "label that the executor must have, KEY=VALUE; may be repeated")
 	f.Uint8Var(&o.priority, "priority", 0, "0 to 100, greater goes first")
+	f.StringVar(&o.emergency, "emergency", "", "type of the emergency that the job belongs to, as fire: it goes first while one is in force")
 	f.Uint32Var(&o.retries, "retries", 0, "how often to run again after the program failed")
 	f.Var((*durationFlag)(&o.timeout), "timeout", "longest time one attempt may run (default: the executor's, 60s)")
 	f.Var((*durationFlag)(&o.compileTimeout), "compile-timeout", "longest time the module may take to compile (default: the executor's, 60s)")
@@ -124,7 +126,7 @@ func (o *runOptions) spec(ctx context.Context, c *client.Client, code []byte) (*
 	base := filepath.Base(o.module)
 	s := &client.Spec{
 		Name: firstOf(o.name, strings.TrimSuffix(base, ".wasm")), Args: append([]string{base}, o.args...), Env: o.env,
-		Priority: o.priority, Retries: o.retries, QueueTimeout: o.queueTimeout, Deadline: o.deadline, Retention: o.retention,
+		Priority: o.priority, Emergency: o.emergency, Retries: o.retries, QueueTimeout: o.queueTimeout, Deadline: o.deadline, Retention: o.retention,
 		Needs: client.Needs{Labels: o.labels.asMap()},
 		Limits: client.Limits{
 			Timeout: o.timeout, CompileTimeout: o.compileTimeout, OpenFiles: o.openFiles,

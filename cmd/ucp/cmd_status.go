@@ -32,6 +32,8 @@ type statusOutput struct {
 	Datastores int    `json:"datastores"` // that are up
 	Free       uint64 `json:"bytes_free"` // at those
 	Kept       uint64 `json:"bytes_used"`
+	Emergency  string `json:"emergency_level"` // none, low, medium, high or critical
+	InForce    int    `json:"emergencies"`
 }
 
 // withStores adds up the datastores that are up.
@@ -84,6 +86,7 @@ func statusOf(s client.Status) statusOutput {
 		Brokers: s.Brokers, Executors: s.Executors, Slots: s.Slots, Used: s.Used,
 		Queued: s.Queued, Running: s.Running, Finished: s.Finished, Records: s.Records,
 		Accepted: s.Accepted, Rejected: s.Rejected, Redeployed: s.Redeployed, Clock: s.Clock,
+		Emergency: s.Emergency.String(), InForce: s.Emergencies,
 	}
 }
 
@@ -96,6 +99,7 @@ func writeStatus(w io.Writer, s client.Status, out statusOutput) error {
 		[]string{"datastores", fmt.Sprintf("%d, %s used, %s free", out.Datastores, bytesText(out.Kept), bytesText(out.Free))},
 		[]string{"jobs", fmt.Sprintf("%d queued, %d running, %d finished, %d records", s.Queued, s.Running, s.Finished, s.Records)},
 		[]string{"results", fmt.Sprintf("%d accepted, %d rejected, %d attempts redeployed", s.Accepted, s.Rejected, s.Redeployed)},
+		[]string{"emergency", emergencyText(s)},
 		[]string{"clock", s.Clock},
 	)
 }

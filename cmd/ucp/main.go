@@ -86,7 +86,7 @@ after a timeout and with 125 when it fails itself.`,
 // commands lists the verbs, one a file.
 func (a *app) commands() []*cobra.Command {
 	node := newNodeCommand(a)
-	node.AddCommand(newNodeListCommand(a))
+	node.AddCommand(newNodeListCommand(a), newNodeCordonCommand(a), newNodeUncordonCommand(a), newNodeDrainCommand(a))
 	return []*cobra.Command{
 		newRunCommand(a),
 		newSubmitCommand(a),
@@ -94,6 +94,7 @@ func (a *app) commands() []*cobra.Command {
 		newDataCommand(a),
 		node,
 		newBrokerCommand(a),
+		newEmergencyCommand(a),
 		newStatusCommand(a),
 		newDevCommand(a),
 		newLaunchCommand(a),

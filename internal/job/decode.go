@@ -127,11 +127,16 @@ func (s *Spec) readExtension(r *canon.Reader) {
 	s.Results = canon.List(r, func(r *canon.Reader) NamedResult { return NamedResult{Path: r.String(), Name: r.String()} })
 	s.Dirs = canon.List(r, (*canon.Reader).String)
 	s.StdoutFile, s.StderrFile, s.Receiver = r.String(), r.String(), r.String()
-	s.Needs.Cores, s.Needs.CPU, s.Needs.Free, s.Needs.Disk = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint64()
-	s.Needs.Engine, s.Needs.Mains = r.String(), r.Bool()
+	readNeeds(r, &s.Needs)
 	if !s.extended() {
 		r.Fail("extension of a spec")
 	}
+}
+
+// readNeeds reads what came after labels and memory.
+func readNeeds(r *canon.Reader, n *Needs) {
+	n.Cores, n.CPU, n.Free, n.Disk = r.Uint32(), r.Uint32(), r.Uint64(), r.Uint64()
+	n.Engine, n.Mains = r.String(), r.Bool()
 }
 
 func readDataInput(r *canon.Reader) DataInput {

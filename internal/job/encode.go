@@ -41,11 +41,7 @@ func (s *Spec) Append(b []byte) []byte {
 	b = canon.AppendList(b, s.Files, appendFile)
 	b = canon.AppendList(b, s.Outputs, canon.AppendString[string])
 	b = appendLimits(b, s.Limits)
-	keys := slices.Sorted(maps.Keys(s.Needs.Labels))
-	b = canon.AppendList(b, keys, func(b []byte, k string) []byte {
-		return canon.AppendString(canon.AppendString(b, k), s.Needs.Labels[k])
-	})
-	b = canon.AppendUint(b, s.Needs.Memory)
+	b = canon.AppendUint(appendLabels(b, s.Needs.Labels), s.Needs.Memory)
 	b = canon.AppendUint(b, s.Priority)
 	b = canon.AppendUint(b, s.Retries)
 	b = canon.AppendDuration(b, s.QueueTimeout)
@@ -84,6 +80,12 @@ func (s *Spec) appendData(b []byte) []byte {
 		b = canon.AppendString(b, text)
 	}
 	return b
+}
+
+func appendLabels(b []byte, labels map[string]string) []byte {
+	return canon.AppendList(b, slices.Sorted(maps.Keys(labels)), func(b []byte, k string) []byte {
+		return canon.AppendString(canon.AppendString(b, k), labels[k])
+	})
 }
 
 // appendNeeds appends those that came after labels and memory.

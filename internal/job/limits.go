@@ -44,6 +44,19 @@ func (j Job) Attempted() int {
 	return n
 }
 
+// Preempted counts the attempts of all owners that made room for an emergency. They cost the job nothing.
+func (j Job) Preempted() int {
+	n := 0
+	for i := range j.Tenures {
+		for _, a := range j.Tenures[i].Attempts {
+			if a.State == SetAside && !j.listedBefore(i, a.Name) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // listedBefore says whether a tenure before the i-th lists the attempt.
 func (j Job) listedBefore(i int, n Name) bool {
 	for k := range i {
@@ -83,7 +96,7 @@ func (j Job) room(t *Tenure) int {
 		each, chain = MaxTakerAttempts, MaxTakerAttempts
 	}
 	k := j.Spec.quorum()
-	return max(0, min(each*k-t.spent(), chain*k-j.spentByChain(t.Owner), MaxJobAttempts*k-j.Attempted()))
+	return max(0, min(each*k-t.spent(), chain*k-j.spentByChain(t.Owner), MaxJobAttempts*k-(j.Attempted()-j.Preempted())))
 }
 
 // spentByChain counts what the owners of the chain that o is the end of spent.
@@ -141,7 +154,8 @@ func (j Job) open(t *Tenure) bool {
 func (j Job) needed(t *Tenure) int {
 	n := j.Spec.quorum() - t.agreed()
 	for i := range t.Attempts {
-		if a := &t.Attempts[i]; (a.State.Live() && !a.Straggles) || (mutant.On(mutant.LostJobDropped) && a.State == Lost) {
+		if a := &t.Attempts[i]; (a.State.Live() && !a.Straggles) || (mutant.On(mutant.LostJobDropped) && a.State == Lost) ||
+			(mutant.On(mutant.PreemptedJobDropped) && a.State == SetAside) {
 			n--
 		}
 	}

@@ -17,9 +17,14 @@ func (r *Replica) Missing(k Knowledge) *Delta {
 }
 
 // Own says up to where this replica, as the journal and incarnation it has now, knows its own writes: where the next push will begin.
-func (r *Replica) Own() Vector {
+func (r *Replica) Own() Vector { return r.own(Urgent, Normal) }
+
+// OwnUrgent is Own for the urgent lane alone.
+func (r *Replica) OwnUrgent() Vector { return r.own(Urgent) }
+
+func (r *Replica) own(lanes ...Lane) Vector {
 	var v Vector
-	r.eachOwn(func(id uint32, o Origin, l *line) {
+	r.eachOwn(lanes, func(_ uint32, o Origin, l *line) {
 		v = v.With(Dot{o, l.own()})
 	})
 	return v
@@ -28,14 +33,19 @@ func (r *Replica) Own() Vector {
 // Push plans the writes this replica made above from, an earlier Own, for peers that are known to have all that known covers. It is what
 // Missing would give somebody who has from and all writes of others: to anybody else its records are as good, and its marks are void if it
 // has not got as far as from. What the records name goes along unless known has it, so that no peer has them first.
-func (r *Replica) Push(from, known Vector) *Delta {
+func (r *Replica) Push(from, known Vector) *Delta { return r.push(from, known, Urgent, Normal) }
+
+// PushUrgent is Push for what was written in the urgent lane alone, and what that names: it need not wait for the rest, and marks nothing else.
+func (r *Replica) PushUrgent(from, known Vector) *Delta { return r.push(from, known, Urgent) }
+
+func (r *Replica) push(from, known Vector, lanes ...Lane) *Delta {
 	bounds := make([]uint64, len(r.lines))
 	for id := range r.lines {
 		bounds[id] = r.lines[id].top
 	}
 	p := r.planner(bounds, nil)
 	p.known = r.bounds(known)
-	r.eachOwn(func(id uint32, o Origin, l *line) {
+	r.eachOwn(lanes, func(id uint32, o Origin, l *line) {
 		// Above a gap everything was written here, below it something may be missing.
 		low := from.Seq(o)
 		if l.known < l.gap {
@@ -46,8 +56,8 @@ func (r *Replica) Push(from, known Vector) *Delta {
 	return p.plan()
 }
 
-func (r *Replica) eachOwn(visit func(uint32, Origin, *line)) {
-	for _, lane := range []Lane{Urgent, Normal} {
+func (r *Replica) eachOwn(lanes []Lane, visit func(uint32, Origin, *line)) {
+	for _, lane := range lanes {
 		own := r.self
 		own.Lane = lane
 		if id, ok := r.table.lookup(own); ok {

@@ -6,4 +6,4 @@ import "github.com/urbancompute/ucp/internal/canon"
 func ReadVector(r *canon.Reader) Vector { return Vector{canon.List(r, readDot)} }
 
 // Kinds lists all kinds of records.
-var Kinds = []Kind{Job, Node, Broker, Forget, Horizon, Data, Store}
+var Kinds = []Kind{Job, Node, Broker, Forget, Horizon, Data, Store, Emergency}

@@ -49,6 +49,7 @@ const (
 	HorizonOfOne
 	LeaseNeverExpires
 	LostJobDropped
+	PreemptedJobDropped
 )
 
 // bugs are the name of each bug and what it is.
@@ -78,6 +79,7 @@ var bugs = map[Bug][2]string{
 	ForgottenRunsAgain:     {"forgotten-runs-again", "a forgotten job that is submitted again is taken for a new one"},
 	HorizonOfOne:           {"horizon-of-one", "what one broker knows is taken for what all know, and forgotten"},
 	LeaseNeverExpires:      {"lease-never-expires", "an executor that falls silent is waited for"},
+	PreemptedJobDropped:    {"preempted-job-dropped", "an attempt that made room for an emergency counts as under way, so that its job is never deployed again"},
 	LostJobDropped:         {"lost-job-dropped", "an attempt that was lost counts as under way, so that its job is never deployed again"},
 }
 

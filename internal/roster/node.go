@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -19,6 +20,10 @@ const (
 	Left Standing = "left" // it said goodbye
 	// Unseen is never in a record: whoever reads it has no link to the broker that speaks for the node.
 	Unseen Standing = "unseen"
+	// Closed, Draining and Drained are never in a record either: the node is up, and is given nothing new.
+	Closed   Standing = "cordoned"
+	Draining Standing = "draining"
+	Drained  Standing = "drained" // and nothing is left there
 )
 
 // Node is the replicated record of one node. Treat it as immutable.
@@ -35,14 +40,44 @@ type Node struct {
 	Labels  map[string]string
 	At      vclock.Hybrid
 	Life    uint64 // its incarnation: a greater one knows nothing of what ran before
+	Cordon  Cordon // whether it is to be given work: people say so, at any broker
 }
 
-// Merge returns the version that counts: by lease, time, home, and at last the encoding, so that the choice is the same everywhere.
+// Cordon is what people want of an executor. The latest wish counts, wherever it was said and whoever is home to the node.
+type Cordon struct {
+	Wish     Wish
+	Patience time.Duration // how long what runs may go on, from when a broker hears of the wish
+	By       string        // node id of who said so
+	At       vclock.Hybrid
+}
+
+// Wish is whether an executor is given work.
+type Wish uint8
+
+// The wishes.
+const (
+	Open     Wish = iota
+	Cordoned      // nothing new
+	Drain         // nothing new, and what runs is handed over when its time is up
+)
+
+func (c Cordon) compare(o Cordon) int {
+	return cmp.Or(c.At.Compare(o.At), cmp.Compare(c.Wish, o.Wish), cmp.Compare(c.Patience, o.Patience), cmp.Compare(c.By, o.By))
+}
+
+// Merge returns the version that counts: by lease, time, home, and at last the encoding, so that the choice is the same everywhere. What people want
+// of the node is merged by itself: whoever writes of the node may not have heard of it.
 func (n Node) Merge(o Node) Node {
-	if n.compare(o) >= 0 {
-		return n
+	wish := n.Cordon
+	if o.Cordon.compare(wish) > 0 {
+		wish = o.Cordon
 	}
-	return o
+	n.Cordon, o.Cordon = Cordon{}, Cordon{}
+	if n.compare(o) < 0 {
+		n = o
+	}
+	n.Cordon = wish
+	return n
 }
 
 func (n Node) compare(o Node) int {
@@ -63,7 +98,10 @@ func (n Node) Append(b []byte) []byte {
 		return canon.AppendString(canon.AppendString(b, k), n.Labels[k])
 	})
 	b = canon.AppendUint(canon.AppendUint(b, uint64(n.At.Wall)), n.At.Logical)
-	return canon.AppendUint(b, n.Life)
+	b = canon.AppendUint(b, n.Life)
+	c := n.Cordon
+	b = canon.AppendString(canon.AppendDuration(canon.AppendUint(b, c.Wish), c.Patience), c.By)
+	return canon.AppendUint(canon.AppendUint(b, uint64(c.At.Wall)), c.At.Logical)
 }
 
 // Decode returns the node whose canonical encoding is b.
@@ -80,5 +118,7 @@ func Decode(b []byte) (Node, error) {
 	}
 	n.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
 	n.Life = r.Uint64()
+	n.Cordon = Cordon{Wish: Wish(r.Byte()), Patience: r.Duration(), By: r.String()}
+	n.Cordon.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
 	return n, r.Err()
 }

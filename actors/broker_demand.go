@@ -1,0 +1,74 @@
+package actors
+
+import (
+	"github.com/urbancompute/ucp/internal/job"
+	"github.com/urbancompute/ucp/internal/placement"
+)
+
+// waiting is a job as the queue knows it.
+func (b *Broker) waiting(j job.Job) placement.Waiting {
+	return placement.Waiting{
+		ID: string(j.ID), Priority: j.Spec.Priority, Submitter: j.Spec.Submitter, Emergency: j.Spec.Emergency != "", Again: j.Attempted() > 0, Demand: b.demandOf(j),
+	}
+}
+
+// demandOf says what a job asks of an executor. No two attempts of a job run on one executor: a backup there would be as slow (JOB-11). Of a job on
+// which several parties must agree, each party has one attempt at a time, and one say (JOB-12).
+func (b *Broker) demandOf(j job.Job) placement.Demand {
+	d := demandOfNeeds(j.Spec.Needs)
+	d.Memory = max(d.Memory, j.Spec.Limits.Memory)
+	d.Module, d.Cached, d.Prefer = j.Spec.Module.Digest, inputsOf(j), b.prefers(j.Spec)
+	if j.Attempted() == 0 {
+		return d // most that wait
+	}
+	d.Avoid, d.Barred = map[string]bool{}, map[string]bool{}
+	for _, t := range j.Tenures {
+		for _, a := range t.Attempts {
+			d.Avoid[a.Executor] = true
+			if a.State.Live() || (j.Spec.Quorum > 1 && a.State == job.Delivered) {
+				d.Barred[a.Executor] = true
+			}
+			if j.Spec.Quorum > 1 && d.Barred[a.Executor] {
+				d.Barred[b.partyOf(a.Executor)] = true
+			}
+		}
+		for _, c := range t.Candidates {
+			if j.Spec.Quorum > 1 {
+				d.Barred[c.Party] = true
+			}
+		}
+	}
+	return d
+}
+
+func demandOfNeeds(n job.Needs) placement.Demand {
+	return placement.Demand{Memory: n.Memory, Free: n.Free, Disk: n.Disk, Cores: n.Cores, CPU: n.CPU, Mains: n.Mains, Engine: n.Engine, Labels: n.Labels}
+}
+
+// partyOf is on whose behalf an executor says what it says, also one that is home elsewhere.
+func (b *Broker) partyOf(executor string) string {
+	if m, ok := b.crew.members[executor]; ok {
+		return m.party()
+	}
+	n, _ := b.node(executor)
+	if p := n.Labels[partyLabel]; p != "" {
+		return p
+	}
+	return executor
+}
+
+// inputsOf returns the digests of the bytes that a job's program reads, as far as they are known.
+func inputsOf(j job.Job) [][32]byte {
+	var all [][32]byte
+	for _, f := range j.Spec.Files {
+		if f.Blob.Inline == nil && f.Blob.Digest != ([32]byte{}) {
+			all = append(all, f.Blob.Digest)
+		}
+	}
+	for _, in := range j.Current().Inputs {
+		for _, f := range in.Files {
+			all = append(all, f.Blob.Digest)
+		}
+	}
+	return all
+}
