@@ -15,8 +15,8 @@ import (
 	"github.com/urbancompute/ucp/messages"
 )
 
-// needing is a program that needs something of its executor.
-func needing(takes string, change func(*job.Needs)) *job.Spec {
+// demanding is a program that needs something of its executor.
+func demanding(takes string, change func(*job.Needs)) *job.Spec {
 	s := sim.Program(takes)
 	change(&s.Needs)
 	return s
@@ -76,7 +76,7 @@ var _ = Describe("An executor", Label("PLACE-1"), func() {
 			c := w.Client("c1")
 			var ids []job.ID
 			for range 100 {
-				ids = append(ids, c.Submit("b1", needing("1s", func(n *job.Needs) { n.Memory = 1 << 30 })))
+				ids = append(ids, c.Submit("b1", demanding("1s", func(n *job.Needs) { n.Memory = 1 << 30 })))
 			}
 			most := map[string]int{}
 			done := w.RunUntil(2*time.Minute, func() bool {
@@ -111,7 +111,7 @@ var _ = Describe("An executor", Label("PLACE-1"), func() {
 			w.ExecutorOn(gib(8), "away", 1, nil, "b2")
 			c := w.Client("c1")
 			w.Run(time.Second)
-			id := c.Submit("b1", needing("10s", func(n *job.Needs) { n.Cores, n.Mains, n.Disk = 4, true, 100<<30 }))
+			id := c.Submit("b1", demanding("10s", func(n *job.Needs) { n.Cores, n.Mains, n.Disk = 4, true, 100<<30 }))
 			w.Run(time.Second)
 			why := ask[*messages.WhyResponse](c, "b1", &messages.WhyRequest{Job: string(id)[:10]})
 			Expect(why.GetWaiting()).To(Equal("no executor can take it: fewer than 4 CPU cores (1 of 2), runs on its battery (1 of 2)"))
@@ -133,7 +133,7 @@ var _ = Describe("An executor", Label("PLACE-1"), func() {
 			brokers(w, "b1")
 			w.ExecutorOn(gib(1), "e1", 2, nil, "b1")
 			c := w.Client("c1")
-			id := c.Submit("b1", needing("10s", func(n *job.Needs) { n.Free = 3 << 30 }))
+			id := c.Submit("b1", demanding("10s", func(n *job.Needs) { n.Free = 3 << 30 }))
 			w.Run(2 * time.Second)
 			Expect(told(w, "b1", id).GetWaiting()).To(Equal("no executor can take it: less than 3072 MiB of memory free (1 of 1)"))
 			said := 0
@@ -346,7 +346,7 @@ var _ = Describe("An idle broker", Label("JOB-13"), func() {
 			for range 9 {
 				ids = append(ids, c.Submit("b1", sim.Program("10s")))
 			}
-			picky := c.Submit("b1", needing("1s", func(n *job.Needs) { n.Cores = 64 }))
+			picky := c.Submit("b1", demanding("1s", func(n *job.Needs) { n.Cores = 64 }))
 			w.Run(2 * time.Second)
 			wanted := 0
 			w.OnArrival(func(a sim.Arrival) {
@@ -373,7 +373,7 @@ var _ = Describe("An idle broker", Label("JOB-13"), func() {
 			brokers(w, "b1", "b2")
 			w.ExecutorOn(gib(8), "e2", 1, nil, "b2")
 			c := w.Client("c1")
-			id := c.Submit("b1", needing("1s", func(n *job.Needs) { n.CPU = 500 }))
+			id := c.Submit("b1", demanding("1s", func(n *job.Needs) { n.CPU = 500 }))
 			w.OnArrival(func(a sim.Arrival) {
 				_, held := a.Message.(*messages.SlotReserved)
 				Expect(held).To(BeFalse())
