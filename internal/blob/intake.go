@@ -27,6 +27,7 @@ type intake struct {
 
 func newIntake(root *os.Root, to shelf, opt Options) *intake {
 	in := &intake{root: root, maxBlob: opt.MaxBlobBytes, log: opt.Log, shelf: to}
+	in.partials.now = now
 	in.budget.limit, in.budget.reserve = opt.MaxBytes, opt.Reserve
 	in.budget.free = func() (int64, error) { return freeBytes(root.Name()) }
 	if in.log == nil {

@@ -14,13 +14,16 @@ import (
 
 // What is kept of transfers that nobody goes on with.
 const (
-	maxPartials  = 64
+	maxPartials  = 256
 	partialAge   = 24 * time.Hour
-	partialBytes = 16 << 30 // of all together; half of the store's limit if that is less
+	partialBytes = 16 << 30    // of all that rest; half of the store's limit if that is less
+	partialRest  = time.Minute // after which nobody seems to go on with one: an upload pauses between its parts
 )
 
 // partials are the half-received blobs that nobody works on just now, the one left first in front.
 type partials struct {
+	now func() time.Time
+
 	mu   sync.Mutex
 	idle []*partial
 	busy map[Digest]*partial // somebody works on them
@@ -81,7 +84,7 @@ func (ps *partials) end(p *partial) {
 
 // keep leaves p for somebody to go on with. Its caller works on it no longer.
 func (ps *partials) keep(p *partial) {
-	p.used = now()
+	p.used = ps.now()
 	ps.mu.Lock()
 	delete(ps.busy, p.digest)
 	ps.idle = append(ps.idle, p)
@@ -91,19 +94,22 @@ func (ps *partials) keep(p *partial) {
 
 // trim drops what is too old or too much.
 func (ps *partials) trim() {
-	for _, p := range ps.excess(now().Add(-partialAge)) {
+	for _, p := range ps.excess(ps.now()) {
 		p.drop()
 	}
 }
 
-// excess takes out what is left from before a time, and the oldest of what is too much.
-func (ps *partials) excess(before time.Time) []*partial {
+func (p *partial) rests(now time.Time) bool { return now.Sub(p.used) > partialRest }
+
+// excess takes out what is too old, and the oldest of what is too much.
+func (ps *partials) excess(now time.Time) []*partial {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	n, bytes := 0, int64(0)
 	for i := len(ps.idle) - 1; i >= 0; i-- { // the youngest first
 		p := ps.idle[i]
-		if n, bytes = n+1, bytes+p.size; n > maxPartials || bytes > ps.most || p.used.Before(before) {
+		n, bytes = n+1, bytes+p.size
+		if n > maxPartials || bytes > ps.most && p.rests(now) || now.Sub(p.used) > partialAge {
 			old := slices.Clone(ps.idle[:i+1])
 			ps.idle = slices.Delete(ps.idle, 0, i+1)
 			return old
@@ -117,15 +123,17 @@ func (ps *partials) spareable() int64 {
 	defer ps.mu.Unlock()
 	var n int64
 	for _, p := range ps.idle {
-		n += p.size
+		if p.rests(ps.now()) {
+			n += p.size
+		}
 	}
 	return n
 }
 
-// spare drops the one that was left first.
+// spare drops the one that was left first, if it rests.
 func (ps *partials) spare() bool {
 	ps.mu.Lock()
-	if len(ps.idle) == 0 {
+	if len(ps.idle) == 0 || !ps.idle[0].rests(ps.now()) {
 		ps.mu.Unlock()
 		return false
 	}

@@ -104,7 +104,7 @@ func readSources(r io.Reader) ([]string, error) {
 	}
 	from := strings.Split(strings.TrimSpace(string(text)), "\n")
 	if len(text) > maxSourcesText || len(from) > maxSources {
-		return nil, fmt.Errorf("%w: more than %d places to copy from", ErrBadRequest, maxSources)
+		return nil, fmt.Errorf("%w: more than %d places to copy from, or %s of text", ErrBadRequest, maxSources, bytesText(maxSourcesText))
 	}
 	for _, base := range from {
 		if u, err := url.Parse(base); err != nil || u.Scheme != "http" || u.Host == "" {

@@ -31,8 +31,8 @@ func Relay(transport http.RoundTripper, authorise func(r *http.Request, node str
 	mux := http.NewServeMux()
 	mux.HandleFunc(relayPath+"{node}"+blobPath+"{rest...}", func(w http.ResponseWriter, r *http.Request) {
 		node := r.PathValue("node")
-		if !isNode(node) {
-			say(w, http.StatusBadRequest, "the name of a node has letters, digits, dots, colons and dashes")
+		if !isNode(node) || strings.ContainsAny(r.PathValue("rest"), "/.") {
+			say(w, http.StatusBadRequest, "a relay passes requests on to /relay/NODE/blob/DIGEST, and nowhere else")
 			return
 		}
 		if err := authorise(r, node); err != nil {

@@ -1,6 +1,7 @@
 package blob_test
 
 import (
+	"io"
 	"log/slog"
 	"testing"
 
@@ -16,4 +17,8 @@ func TestBlob(t *testing.T) {
 // specLog writes to the spec's own output.
 func specLog() *slog.Logger {
 	return slog.New(slog.NewTextHandler(GinkgoWriter, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+func logTo(w io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }

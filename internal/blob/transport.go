@@ -172,6 +172,9 @@ func (t *Transport) watch(host string, l *line, ended func()) {
 // from that way. Of several connections the one that came last takes new requests; none is dialled while there is one.
 // Use returns when conn ends, which it does with ctx and with the transport; conn is closed then.
 func (t *Transport) Use(ctx context.Context, host string, conn net.Conn) error {
+	if t.closing.Err() != nil {
+		return errors.Join(ErrClosed, conn.Close())
+	}
 	ended := make(chan struct{})
 	watched := &watchedConn{Conn: conn, closed: ended}
 	once := func(context.Context, string) (net.Conn, error) { return watched, nil }
