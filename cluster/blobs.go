@@ -244,7 +244,7 @@ func (b *blobs) spread(ctx context.Context, d blob.Digest, size int64, from blob
 		switch {
 		case len(placed) >= should:
 			return placed, should, failed
-		case s.Free < uint64(size): //nolint:gosec // a size is not negative
+		case s.Free < uint64(size):
 			failed = errors.Join(failed, fmt.Errorf("datastore %s has no room for it", s.Name))
 		default:
 			if err := b.give(ctx, s.Node, d, from, placed); err != nil {
