@@ -103,6 +103,23 @@ func (b *Broker) dataMoved(ctx actor.Context, old, r data.Record) {
 	b.dataChanged(ctx, r.Name)
 }
 
+// replaceMerged marks what a record of another broker replaces, and the record itself if one that is here replaces it. Its broker has marked them, and
+// may have forgotten them by now, while it was alone.
+func (b *Broker) replaceMerged(ctx actor.Context, r data.Record) {
+	gone := r.Replaces
+	for _, id := range b.catalog.get(r.Name).puts {
+		if o, _ := b.dataRecord(id); o.Supersedes(r.ID) {
+			gone = with(slices.Clone(gone), r.ID)
+		}
+	}
+	for _, id := range gone {
+		if old, ok := b.dataRecord(id); ok && !old.Gone && old.Name == r.Name {
+			old.Gone = true
+			b.commitData(ctx, old)
+		}
+	}
+}
+
 // referData is the one place where bytes begin to be needed because a record names them, or cease to be because it is gone.
 func (b *Broker) referData(old, r data.Record) {
 	needed := func(r data.Record) bool { return !r.Gone && r.Blob.Elsewhere() }

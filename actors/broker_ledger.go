@@ -176,6 +176,7 @@ func (b *Broker) mergeRecord(ctx actor.Context, rec ledger.Record, repair bool) 
 	case dataState:
 		old, _ := before.State.(dataState)
 		b.dataMoved(ctx, old.Record, s.Record)
+		b.replaceMerged(ctx, s.Record)
 	case nodeState:
 		b.nodeMerged(ctx, s.Node)
 	case brokerState:

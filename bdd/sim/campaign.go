@@ -53,6 +53,7 @@ func (c Campaign) run(seed uint64, s *smith) (o Outcome) {
 	w.quiet = max(safety, c.For-settling)
 	c.populate(w)
 	w.load(c.Jobs, safety*9/10)
+	w.loadData(c.Jobs/2, safety*9/10)
 	faults := w.misfortune(safety)
 	w.Run(safety)
 	w.tell("-", "faults are over")

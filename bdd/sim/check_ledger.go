@@ -66,6 +66,7 @@ func checkS1(c *Chronicle, f fact) string {
 				return fmt.Sprintf("job %s was acknowledged with durability %d and is on no disk", s.id, s.acks[0].durability)
 			}
 		}
+		return c.lostPut()
 	}
 	return ""
 }
@@ -120,6 +121,9 @@ func checkS6(c *Chronicle, f fact) string {
 	first := r.views[0]
 	for _, v := range r.views[1:] {
 		if saw := c.differ(first, v); saw != "" {
+			return saw
+		}
+		if saw := c.differInData(first, v); saw != "" {
 			return saw
 		}
 	}

@@ -27,8 +27,9 @@ type Chronicle struct {
 	stirred    time.Duration                  // when a broker last wrote a job
 	read       map[string]ledger.Record       // records of jobs that brokers wrote, by their bytes
 	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
-	seenLost   map[string][]*Node             // by journal, the brokers whose disks hold what its own lost when it was rolled back
-	rolledBack map[string]bool                // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	puts       puts
+	seenLost   map[string][]*Node // by journal, the brokers whose disks hold what its own lost when it was rolled back
+	rolledBack map[string]bool    // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -107,7 +108,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}, puts: newPuts()}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -193,6 +194,8 @@ func (c *Chronicle) sent(from, to *Node, p *parcel) {
 		a := ack{c.w.now, from, m.GetDurability(), c.lossesAtAck(s, m.GetDurability())}
 		s.acks = append(s.acks, a)
 		c.show(acked{s, a})
+	case *messages.DataPut:
+		c.putAcked(from, m)
 	case *messages.JobChanged:
 		c.tells(from, to, m)
 	case *messages.Refused:
@@ -249,6 +252,7 @@ func (c *Chronicle) written(n *Node, b Batch) {
 	var jobs []job.Job
 	for _, r := range b.Records {
 		c.follow(n, r)
+		c.putWritten(n, r)
 		if j, ok := c.jobOf(r); ok {
 			jobs = append(jobs, j)
 			c.stirred = c.w.now

@@ -81,6 +81,8 @@ type view struct {
 	raw  map[job.ID]string
 
 	final map[job.ID]bool
+	puts  []string // ids of named data
+	data  string   // all of it, in order
 }
 
 // views asks every broker that runs for its whole ledger.
@@ -109,6 +111,7 @@ func (w *World) view(n *Node) *view {
 			}
 		}
 		if after = page.GetNext(); after == "" {
+			w.viewData(v)
 			return v
 		}
 	}

@@ -90,6 +90,7 @@ func (a *app) commands() []*cobra.Command {
 	return []*cobra.Command{
 		newRunCommand(a),
 		newJobCommand(a),
+		newDataCommand(a),
 		node,
 		newBrokerCommand(a),
 		newStatusCommand(a),

@@ -46,6 +46,12 @@ func (r Record) compare(o Record) int {
 	return cmp.Or(r.At.Compare(o.At), bytes.Compare(r.appendFixed(nil), o.appendFixed(nil)))
 }
 
+// Supersedes says whether r replaces the record of that id.
+func (r Record) Supersedes(id string) bool {
+	_, ok := slices.BinarySearch(r.Replaces, id)
+	return ok
+}
+
 // Same says that o is the same wish: a put that was sent again.
 func (r Record) Same(o Record) bool {
 	return r.ID == o.ID && r.Name == o.Name && r.Blob.Digest == o.Blob.Digest && r.Zip == o.Zip && r.Deleted == o.Deleted && r.By == o.By
