@@ -21,7 +21,7 @@ func (g *Gateway) putData(ctx actor.Context, msg *messages.PutData) {
 	}
 	put, err := putOf(msg)
 	if err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetId())
+		g.invalid(ctx, err, msg.GetId())
 		return
 	}
 	put.By = messages.NodeOf(ctx.Sender().Address)
@@ -34,7 +34,7 @@ func (g *Gateway) removeData(ctx actor.Context, msg *messages.RemoveData) {
 		return
 	}
 	if err := validData(msg.GetId(), msg.GetName()); err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetId())
+		g.invalid(ctx, err, msg.GetId())
 		return
 	}
 	g.pass(ctx, &putData{data.Record{ID: msg.GetId(), Name: msg.GetName(), Deleted: true, By: messages.NodeOf(ctx.Sender().Address)}, seen})
@@ -72,7 +72,7 @@ func (g *Gateway) showData(ctx actor.Context, msg *messages.DataRequest) {
 		return
 	}
 	if err := job.ValidDataName(msg.GetName()); err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), "")
+		g.invalid(ctx, err, "")
 		return
 	}
 	g.pass(ctx, &showData{msg.GetName(), seen})
@@ -86,4 +86,8 @@ func (g *Gateway) listData(ctx actor.Context, msg *messages.DataList) {
 		}
 		g.pass(ctx, &listData{msg.GetPrefix(), msg.GetAfter(), limit, seen})
 	}
+}
+
+func (g *Gateway) invalid(ctx actor.Context, err error, id string) {
+	ctx.Respond(&messages.Refused{Code: messages.Refused_INVALID, Reason: err.Error(), Job: id})
 }

@@ -98,6 +98,7 @@ func decodeState(kind ledger.Kind, b []byte) (ledger.State, error) {
 	case ledger.Data:
 		d, err := data.Decode(b)
 		return dataState{d}, err
+	case ledger.Store, ledger.Emergency: // nobody writes them yet
 	}
 	return nil, fmt.Errorf("record of kind %d: %w", kind, canon.ErrMalformed)
 }

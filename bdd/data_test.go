@@ -187,6 +187,7 @@ var _ = Describe("Named data", Label("DATA-2"), func() {
 			w.Run(time.Second)
 			w.Isolate("b3")
 			w.Run(5 * time.Second)
+			c.Put("b1", "plan", "in between") // and nobody can tell b3 that it replaced the old one
 			c.Put("b1", "plan", "new")
 			w.Run(time.Minute) // more than a silent broker holds up forgetting
 			w.Heal()

@@ -45,6 +45,7 @@ func (u *customer) begin() {
 	u.at = u.anyBroker()
 	u.id, u.spec = u.c.NewID(u.at.Name), randomSpec(u.rng)
 	u.relate()
+	u.trade()
 	u.submit()
 	if u.rng.Float64() < 0.05 { // impatient: the same again at once
 		u.c.w.Rare.add("the same job submitted twice at once")
@@ -64,6 +65,33 @@ func (u *customer) relate() {
 	}
 	rule := []job.OnFailure{job.FailJob, job.SkipJob, job.RunAnyway}[u.rng.IntN(3)]
 	u.spec.After = []job.Dependency{{Job: before[u.rng.IntN(len(before))], OnFailure: rule}}
+}
+
+// trade lets some jobs make named data, and some need what one makes, or may make later, or what nobody does.
+func (u *customer) trade() {
+	rng := u.c.w.stream("trade of " + string(u.id))
+	name := func() string { return fmt.Sprintf("goods/%d/%d", rng.IntN(3), rng.IntN(3)) }
+	switch x := rng.Float64(); {
+	case x < 0.15:
+		u.spec.Results = []job.NamedResult{{Path: "out", Name: name()}}
+	case x < 0.18:
+		u.spec.Results = []job.NamedResult{{Path: "out/*", Name: fmt.Sprintf("goods/%d/*", rng.IntN(3))}}
+	}
+	needs := ""
+	switch x := rng.Float64(); {
+	case x < 0.08:
+		needs = name()
+	case x < 0.11:
+		needs = fmt.Sprintf("goods/%d/*", rng.IntN(3))
+	default:
+		return
+	}
+	rule := []job.OnFailure{job.FailJob, job.SkipJob, job.RunAnyway}[rng.IntN(3)]
+	u.spec.Data = []job.DataInput{{Name: needs, Path: "in", OnFailure: rule}}
+	u.c.w.Rare.add("a job needs named data")
+	if rng.IntN(2) == 0 {
+		u.spec.Deadline = 20 * time.Second
+	}
 }
 
 // recent is how many jobs were handed in just before.
@@ -160,6 +188,10 @@ func (u *customer) answer(m any) {
 	case *messages.Refused:
 		if name := newName(m); name != "" {
 			u.c.names[u.at] = name
+		}
+		if strings.Contains(m.GetReason(), " waits for ") { // for itself: it would never run
+			u.c.w.Rare.add("a cycle was refused")
+			u.acked, u.over = true, true
 		}
 	}
 }

@@ -71,7 +71,7 @@ var _ = Describe("Named data on the command line", Label("DATA-2"), Ordered, fun
 	It("puts much more than travels with a name, and nothing at all", func(ctx SpecContext) {
 		text := strings.Repeat("0123456789abcdef", 1<<16)
 		Expect(ok(ctx, "put", "big", u.file("big", text))).To(ContainSubstring("1.0 MiB"))
-		Expect(ok(ctx, "get", "big") == text+"\n").To(BeTrue())
+		Expect(ok(ctx, "get", "big")).To(Equal(text + "\n"))
 		Expect(os.WriteFile(here("empty"), nil, 0o600)).To(Succeed())
 		ok(ctx, "put", "empty", here("empty"))
 		Expect(ok(ctx, "get", "empty")).To(BeEmpty())
