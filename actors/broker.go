@@ -39,6 +39,8 @@ type BrokerSettings struct {
 	// Bytes is told what bytes this broker should have because it has a job that needs them, or left them: who took it may be gone when they are
 	// asked for. It must not block. Nil: nobody.
 	Bytes func([]*job.Blob)
+	// Lend is told of bytes that travel with records and for which an executor will ask this node. It must not block. Nil: nobody asks.
+	Lend func([]*job.Blob)
 }
 
 // tick is how often the broker looks at leases, owners and retention.

@@ -34,6 +34,7 @@ type blobs struct {
 	links     *link.Links
 	transport *blob.Transport // to any node, by id
 	peers     *blob.Transport // to brokers, for what clients asked of us
+	lent      lent
 }
 
 func openBlobs(dir string, log *slog.Logger) (*blobs, error) {
@@ -101,6 +102,9 @@ func (b *blobs) relay(next http.Handler) http.Handler {
 }
 
 func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
+	if ours, err := b.lent.storeInto(ctx, b.store, d); ours {
+		return err
+	}
 	client := blob.NewClient(b.peers)
 	var errs []error
 	for _, p := range b.links.Peers() {

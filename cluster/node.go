@@ -156,7 +156,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 		settings.Journal, settings.First = n.disk, n.disk.first
 	}
 	n.copies = startCopies(n.blobs, n.log)
-	settings.Bytes = n.copies.want
+	settings.Bytes, settings.Lend = n.copies.want, n.blobs.lent.lend
 	broker, err := actors.NewBroker(about, settings)
 	if err != nil {
 		return err
