@@ -43,6 +43,8 @@ type BrokerSettings struct {
 	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
 	Stores   func(roster.Stores)
 	Replicas int // how many datastores should have each blob; 0: one
+	// Lend is told of bytes that travel with records and for which an executor will ask this node. It must not block. Nil: nobody asks.
+	Lend func([]*job.Blob)
 }
 
 // tick is how often the broker looks at leases, owners and retention.

@@ -167,10 +167,10 @@ const maxMakers = 256
 const maxDeployBytes = 192 << 10
 
 // inlines returns the bytes that a job's named data stands for which travel with records: its executor can have them only from here. What finds no room
-// the node is asked to store.
+// the node has ready for whoever asks.
 func (b *Broker) inlines(j job.Job) map[[32]byte][]byte {
 	var inline map[[32]byte][]byte
-	var stored []*job.Blob
+	var lent []*job.Blob
 	room := maxDeployBytes - len(j.Spec.Append(nil)) - job.MaxInputBytes - job.MaxInputInline
 	for _, d := range j.Spec.Data {
 		in := b.named(j, d)
@@ -180,7 +180,7 @@ func (b *Broker) inlines(j job.Job) map[[32]byte][]byte {
 				continue
 			}
 			if room -= len(x.Inline); room < 0 {
-				stored = append(stored, x)
+				lent = append(lent, x)
 				continue
 			}
 			if inline == nil {
@@ -189,8 +189,8 @@ func (b *Broker) inlines(j job.Job) map[[32]byte][]byte {
 			inline[x.Digest] = x.Inline
 		}
 	}
-	if len(stored) > 0 && b.Bytes != nil {
-		b.Bytes(stored)
+	if len(lent) > 0 && b.Lend != nil {
+		b.Lend(lent)
 	}
 	return inline
 }

@@ -137,7 +137,7 @@ var _ = Describe("A datastore", Label("DATA-3"), func() {
 				d.depot.says(1<<30-i, i)
 				pass(500 * time.Millisecond)
 			}
-			g.Expect(total.Load() - before).To(BeNumerically("<", quietly+2500), "one record or two, at a step")
+			g.Expect(total.Load()-before).To(BeNumerically("<", quietly+2500), "one record or two, at a step")
 			g.Expect(c.stores("b1")["d1"].GetUsed()).To(BeNumerically(">=", 118), "at home it is known exactly")
 			d.depot.says(100<<20, 924<<20)
 			pass(12 * time.Second)

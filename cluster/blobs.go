@@ -49,6 +49,7 @@ type blobs struct {
 	known     atomic.Pointer[roster.Stores]
 	news      chan struct{} // has one when it changed which datastores there are
 	short     atomic.Uint64 // writes that fewer datastores took than should have
+	lent      lent          // of the broker on this node
 }
 
 // openBlobs opens what the node keeps. Of an executor that is nothing else it is a cache.
@@ -164,6 +165,9 @@ func (b *blobs) sources(d blob.Digest, broker string) []string {
 
 // bring gets a blob that is wanted here from whoever has it.
 func (b *blobs) bring(ctx context.Context, d blob.Digest) error {
+	if ours, err := b.lent.storeInto(ctx, b.kept, d); ours {
+		return err
+	}
 	return b.plain.Get(ctx, bases(b.sources(d, "")), d, b.kept)
 }
 
@@ -244,7 +248,7 @@ func (b *blobs) spread(ctx context.Context, d blob.Digest, size int64, from blob
 		switch {
 		case len(placed) >= should:
 			return placed, should, failed
-		case s.Free < uint64(size): //nolint:gosec // a size is not negative
+		case s.Free < uint64(size):
 			failed = errors.Join(failed, fmt.Errorf("datastore %s has no room for it", s.Name))
 		default:
 			if err := b.give(ctx, s.Node, d, from, placed); err != nil {

@@ -99,12 +99,12 @@ func (d *depot) measure(ctx context.Context) {
 		d.log.Warn("room for bytes cannot be measured", "err", err)
 		return
 	}
-	free := uint64(max(0, space.Free)) //nolint:gosec // not negative
+	free := uint64(max(0, space.Free))
 	if space.Free < 0 {
 		free = math.MaxInt64
 	}
 	d.free.Store(free)
-	d.used.Store(uint64(max(0, space.Used))) //nolint:gosec // not negative
+	d.used.Store(uint64(max(0, space.Used)))
 }
 
 // replicate makes copies when datastores come or go, once that has settled, and now and then.
@@ -236,7 +236,7 @@ func (r *round) holders(ctx context.Context, known roster.Stores, some []blob.In
 // missing returns the datastores that should have a blob, can be asked, and lack it.
 func (r *round) missing(known roster.Stores, has map[string]map[blob.Digest]bool, b blob.Info) []roster.Store {
 	here := func(node string) bool { return node == r.blobs.self || has[node][b.Digest] }
-	should := known.Should(b.Digest, uint64(b.Size), here) //nolint:gosec // a size is not negative
+	should := known.Should(b.Digest, uint64(b.Size), here)
 	return slices.DeleteFunc(should, func(s roster.Store) bool { return here(s.Node) || r.failed[s.Node] })
 }
 
@@ -348,6 +348,6 @@ func (d *depot) sweep(ctx context.Context) {
 		d.log.Debug("nothing more is deleted", "err", err)
 	}
 	if gone > 0 {
-		d.log.Info("bytes deleted that nothing needs", "blobs", gone, "bytes", bytes, "total", d.deleted.Add(uint64(gone))) //nolint:gosec // a count
+		d.log.Info("bytes deleted that nothing needs", "blobs", gone, "bytes", bytes, "total", d.deleted.Add(uint64(gone)))
 	}
 }

@@ -29,7 +29,7 @@ func (b *blobs) helping(next http.Handler) http.Handler {
 			return
 		case err != nil || !ours:
 		case r.Method == http.MethodPut:
-			w = &settling{ResponseWriter: w, settle: func() { b.settle(r.Context(), d) }}
+			w = &settling{ResponseWriter: w, settle: func() { b.settle(r.Context(), d) }} //nolint:contextcheck // it is the request's
 		case b.lacks(r.Context(), d):
 			if size, found := b.helped(r.Context(), r.Method, d); found && r.Method == http.MethodHead {
 				w.Header().Set("Content-Length", strconv.FormatInt(size, 10))

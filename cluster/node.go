@@ -171,6 +171,7 @@ func (n *Node) spawnBroker(about *actors.Node, opt Options) error {
 	}
 	n.copies = startCopies(n.blobs, n.log)
 	settings.Bytes, settings.Stores, settings.Replicas = n.copies.want, n.blobs.Known, n.cfg.Datastore.Replicas
+	settings.Lend = n.blobs.lent.lend
 	broker, err := actors.NewBroker(about, settings)
 	if err != nil {
 		return err

@@ -232,7 +232,7 @@ var _ = Describe("The example plans", Label("PLAN-1", "JOB-10"), Ordered, func()
 		var book strings.Builder
 		Expect(text.Write(&book, 1_000_000, 1)).To(Succeed())
 		the := 0
-		for _, word := range strings.Fields(strings.ToLower(book.String())) {
+		for word := range strings.FieldsSeq(strings.ToLower(book.String())) {
 			if strings.Trim(word, ".,") == "the" {
 				the++
 			}
@@ -365,6 +365,28 @@ jobs:
 			Expect(u.runs(ctx, "submit", plan, "--results", out("again"))).To(endingWith(0))
 			Expect(u.zipAt("again/reader.zip")).To(Equal(map[string]string{"stdout": word}))
 		}
+	}, SpecTimeout(soon))
+
+	It("use more small results of others than a deployment has room for", Label("JOB-10", "DATA-5"), func(ctx SpecContext) {
+		const n = 80
+		u.program("cat.wasm", Echo())
+		var all strings.Builder
+		steps := []Step{}
+		Expect(os.MkdirAll(out("small"), 0o700)).To(Succeed())
+		for i := range n {
+			part := strings.Repeat(fmt.Sprintf("part %d ", i), 400)
+			u.file(fmt.Sprintf("small/%d", i), part)
+			all.WriteString(part + "\n")
+			steps = append(steps, OpenToRead(int64(i), fmt.Sprintf("parts/%d", i)), Copy(At(FD(int64(i)))), Call("fd_close", At(FD(int64(i)))))
+		}
+		u.program("join.wasm", steps...)
+		Expect(u.runs(ctx, "submit", u.file("many.yaml", fmt.Sprintf(`
+named_data: {cat: cat.wasm, join: join.wasm}
+jobs:
+  - {name: part, count: %d, data: {"small/{index}": "small/{index}"}, metadata: {wasm_module: cat, stdin_file: "small/{index}", stdout_file: o, named_results: {o: "many/{index}"}}}
+  - {name: join, metadata: {wasm_module: join, data: {parts: many/*}}}
+`, n)), "--results", out("many"))).To(endingWith(0))
+		Expect(u.zipAt("many/join.zip")["stdout"]).To(Equal(all.String()))
 	}, SpecTimeout(soon))
 
 	It("puts a plan's files under their names, once", func(ctx SpecContext) {

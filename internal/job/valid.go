@@ -75,8 +75,13 @@ func (s *Spec) Valid() error {
 		what    string
 		n, most int
 	}{
-		{"arguments", len(s.Args), maxItems}, {"variables", len(s.Env), maxItems}, {"files", len(s.Files), maxItems}, {"outputs", len(s.Outputs), maxItems},
-		{"directories", len(s.Dirs), maxItems}, {"data inputs", len(s.Data), maxData}, {"named results", len(s.Results), maxData},
+		{"arguments", len(s.Args), maxItems},
+		{"variables", len(s.Env), maxItems},
+		{"files", len(s.Files), maxItems},
+		{"outputs", len(s.Outputs), maxItems},
+		{"directories", len(s.Dirs), maxItems},
+		{"data inputs", len(s.Data), maxData},
+		{"named results", len(s.Results), maxData},
 	} {
 		if c.n > c.most {
 			return fmt.Errorf("%d %s: at most %d are allowed: %w", c.n, c.what, c.most, ErrInvalid)

@@ -107,7 +107,8 @@ var _ = Describe("A plan", Label("PLAN-1"), func() {
 	It("takes x/* for what it has below x/, file by file, and only then for what the network has", func() {
 		p := read("all.toml")
 		Expect(p.Jobs[3].Spec.Data).To(Equal([]job.DataInput{
-			{Name: "parts/0", Path: "in/0", OnFailure: job.SkipJob}, {Name: "parts/1", Path: "in/1", OnFailure: job.SkipJob},
+			{Name: "parts/0", Path: "in/0", OnFailure: job.SkipJob},
+			{Name: "parts/1", Path: "in/1", OnFailure: job.SkipJob},
 			{Name: "parts/2", Path: "in/2", OnFailure: job.SkipJob},
 		}))
 		p = parsed("p.yaml", "named_data: {m: m.wasm, x/a: a, x/b/c: c}\njobs: [{metadata: {wasm_module: m, data: {in: x/*, out: y/*}}}]")
@@ -277,7 +278,7 @@ var _ = Describe("A plan with problems", Label("PLAN-1"), func() {
 	})
 
 	It("tells no more problems than anybody reads", func() {
-		Expect(len(complaints("p.toml", strings.Repeat("[[jobs]]\n", 3000)))).To(Equal(1000))
+		Expect(complaints("p.toml", strings.Repeat("[[jobs]]\n", 3000))).To(HaveLen(1000))
 	})
 })
 

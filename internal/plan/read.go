@@ -191,5 +191,5 @@ func parseDuration(s string) (time.Duration, error) {
 		return time.ParseDuration(s)
 	}
 	n, err := strconv.ParseUint(days, 10, 16)
-	return time.Duration(n) * 24 * time.Hour, err //nolint:gosec // at most 65,535 days
+	return time.Duration(n) * 24 * time.Hour, err
 }

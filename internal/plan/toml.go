@@ -163,7 +163,7 @@ func (w *tomlWalk) value(node *unstable.Node, at Position, depth int) *value {
 	if !w.spend(at, depth) {
 		return v
 	}
-	switch node.Kind { //nolint:exhaustive // the other kinds are no values
+	switch node.Kind {
 	case unstable.Array:
 		v.data = w.sequence(node, at, depth)
 	case unstable.InlineTable:

@@ -84,6 +84,11 @@ var _ = Describe("An attempt", func() {
 		before := gleak.Goroutines()
 		DeferCleanup(func() { Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before)) })
 		s = &shelf{dir: GinkgoT().TempDir(), kept: map[[32]byte]string{}}
+		DeferCleanup(func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			Expect(s.held).To(BeZero(), "what an attempt fetched is let go when it is over")
+		})
 		dir := GinkgoT().TempDir()
 		var err error
 		b, err = Open(Config{Dir: filepath.Join(dir, "scratch"), CacheDir: filepath.Join(dir, "modules"), Slots: 1, Blobs: s, Log: slog.New(slog.NewTextHandler(GinkgoWriter, nil))})

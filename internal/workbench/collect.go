@@ -109,8 +109,7 @@ func (c *collection) output(name string) error {
 
 // note takes down what is the job's own doing, and returns what is not.
 func (c *collection) note(err error) error {
-	var own *wasm.OutputError
-	if errors.As(err, &own) {
+	if _, own := errors.AsType[*wasm.OutputError](err); own {
 		c.missing(err.Error())
 		return nil
 	}
@@ -170,8 +169,8 @@ func (c *collection) keepOpen(f *os.File) (job.Blob, error) {
 // named takes a named result. Others may wait for it: a job that ended well and did not write it has failed.
 func (c *collection) named(n job.NamedResult) error {
 	err := c.nameOne(n)
-	var own *wasm.OutputError
-	if !errors.As(err, &own) && !errors.Is(err, archive.ErrRefused) {
+	own, _ := errors.AsType[*wasm.OutputError](err)
+	if own == nil && !errors.Is(err, archive.ErrRefused) {
 		return err
 	}
 	why := fmt.Sprintf("named result %s: %v", n.Name, err)

@@ -24,8 +24,7 @@ func (u unfit) Error() string { return string(u) }
 
 // unready is how an attempt ends whose program could not be started: it is nobody's fault, unless its data is such that nobody could start it.
 func (a *attempt) unready(err error) *job.Result {
-	var own unfit
-	if errors.As(err, &own) || errors.Is(err, archive.ErrRefused) {
+	if _, own := errors.AsType[unfit](err); own || errors.Is(err, archive.ErrRefused) {
 		return &job.Result{Kind: job.Unfit, Message: err.Error()}
 	}
 	return a.unfetched(err)
