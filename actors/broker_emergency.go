@@ -27,6 +27,7 @@ type emergencies struct {
 	board emergency.Board
 	since map[string]time.Time // when this broker heard that one was declared, or that it is over
 	level emergency.Level      // what its jobs are held to just now
+	later map[job.ID]bool      // jobs of others whose bytes are to be copied when the emergency allows for it
 }
 
 // keepEmergency is how long an emergency that is over is shown, unless the settings say otherwise.
@@ -54,6 +55,14 @@ func (e *emergencies) heard(next emergency.Emergency, now time.Time) {
 func (e *emergencies) forget(id string) {
 	e.board.Remove(id)
 	delete(e.since, id)
+}
+
+// putOff has the bytes of a job copied later.
+func (e *emergencies) putOff(id job.ID) {
+	if e.later == nil {
+		e.later = map[job.ID]bool{}
+	}
+	e.later[id] = true
 }
 
 // left returns how long one is still in force, and whether it ends by itself at all.
@@ -179,6 +188,8 @@ func (b *Broker) levelMoved(ctx actor.Context) {
 				b.makeRoom(ctx, j)
 			}
 		}
+	} else {
+		b.copyLater()
 	}
 	b.schedule(ctx)
 }
@@ -252,6 +263,16 @@ func (b *Broker) ofEmergency(id job.ID) bool {
 
 // copiesPaused says whether copies of bytes wait that belong to no emergency (EMG-5). Records never do.
 func (b *Broker) copiesPaused() bool { return b.emergencies.level >= emergency.High }
+
+// copyLater asks for the bytes that were not copied while an emergency needed the bandwidth, as far as they are still of use.
+func (b *Broker) copyLater() {
+	for _, id := range slices.Sorted(maps.Keys(b.emergencies.later)) {
+		if j, ok := b.job(id); ok {
+			b.bytesOf(job.Job{}, j)
+		}
+	}
+	b.emergencies.later = nil
+}
 
 // watchEmergencies writes down that the time of an emergency is over, or that one that is over need not be kept. The broker that it was declared at
 // does so, and in case that is gone the others a little later, one after the other.

@@ -214,5 +214,6 @@ func (b *Broker) dropped(key ledger.Key) {
 	b.queue.Remove(key.ID)
 	b.disarmQueued(id)
 	delete(b.inputs, id)
+	delete(b.emergencies.later, id)
 	delete(b.holders.final, id)
 }

@@ -220,6 +220,10 @@ func (b *Broker) bytesOf(old, j job.Job) {
 	if b.Bytes == nil {
 		return
 	}
+	if b.copiesPaused() && j.Spec.Emergency == "" {
+		b.emergencies.putOff(j.ID)
+		return
+	}
 	v, _ := j.Winner()
 	was, _ := old.Winner()
 	switch {

@@ -194,6 +194,8 @@ func (b *Broker) actorWaits(j job.Job) string {
 		owner = j.Owners()[0]
 	}
 	switch t, _ := j.Tenure(owner); {
+	case ok && b.heldUp(j.Spec) != "" && j.Wanted(owner) > 0:
+		return b.heldUp(j.Spec)
 	case ok && t.Waiting != "":
 		return t.Waiting
 	case b.acts(j):

@@ -91,6 +91,9 @@ func (c *Client) saw(session []byte) {
 
 // ask sends a question; every answer to it goes to then.
 func (c *Client) ask(broker *Node, m proto.Message, then func(any)) (forget func()) {
+	if _, ok := m.(*messages.DeclareEmergency); ok {
+		c.w.alarmed = true
+	}
 	c.asked++
 	name := fmt.Sprintf("client-%d", c.asked)
 	c.open[name] = then

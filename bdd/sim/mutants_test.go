@@ -47,6 +47,7 @@ var seeded = []struct {
 	{bug: mutant.ForgottenRunsAgain, check: "S3", within: 3},
 	{bug: mutant.LeaseNeverExpires, check: "L3", within: 5},
 	{bug: mutant.LostJobDropped, check: "L2", within: 3},
+	{bug: mutant.PreemptedJobDropped, check: "L2", within: 3},
 }
 
 // outcomes are what seeds show without any bug, each run once.
