@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -148,7 +149,13 @@ func TestEveryHoldIsGivenBackOnce(t *testing.T) {
 			case 8:
 				c.unreserve(id)
 			case 9:
+				held := slices.Collect(m.holds())
 				c.leave(m)
+				for _, h := range held {
+					if !ended[h] {
+						t.Fatalf("%s is gone, and what it had is still on somebody's account", e)
+					}
+				}
 			}
 			for _, m := range c.members {
 				if m.used() != len(m.live)+len(m.reserved) {
