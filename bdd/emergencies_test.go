@@ -371,6 +371,36 @@ var _ = Describe("Jobs in an emergency", Label("EMG-2"), func() {
 		})
 	})
 
+	It("that lie at an executor and have not begun are taken back at high", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1")
+			w.ExecutorWith("e1", 1, nil, "b1")
+			c := w.Client("c1")
+			began := watchStarts(w)
+			for range 10 { // short ones: the executor asks for more than it runs
+				c.Submit("b1", sim.Program("500us"))
+			}
+			w.Run(time.Second)
+			ids := submitAll(c, "b1", 6, func() *job.Spec { return sim.Program("2s") })
+			placed := func() (n int) {
+				for _, id := range ids {
+					n += len(seen(w, "b1", id).Current().Live())
+				}
+				return n
+			}
+			Expect(placed()).To(BeNumerically(">", 2), "one runs, others lie there")
+			e := declare(c, "b1", "fire", highLevel)
+			w.Run(10 * time.Millisecond)
+			since := w.Now()
+			Expect(placed()).To(BeNumerically("<=", 1), "what runs goes on")
+			w.Run(10 * time.Second)
+			Expect(began.between(ids, since, w.Now())).To(BeZero())
+			clearAt(c, "b1", e.GetId())
+			w.Run(30 * time.Second)
+			acceptedOnce(w, ids, "b1")
+		})
+	})
+
 	It("that run make room at critical, lose no retry, and go on in their order when it is cleared", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")

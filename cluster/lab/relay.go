@@ -58,6 +58,17 @@ func (r *Relay) CutOneWay(d Direction) error {
 	return nil
 }
 
+// Squeeze lets no more than so many KiB a second through, in each direction of each connection.
+func (r *Relay) Squeeze(kib int) error {
+	for _, d := range []Direction{ToBroker, FromBroker} {
+		toxic := fmt.Sprintf(`{"name":"squeeze %s","type":"bandwidth","stream":"%s","attributes":{"rate":%d}}`, d, d, kib)
+		if _, err := r.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil {
+			return fmt.Errorf("lab: relay to %s: %w", r.proxy.Name, err)
+		}
+	}
+	return nil
+}
+
 // Heal lets everything through again. Connections that were cut are closed, for what was under way on them is gone.
 func (r *Relay) Heal(ctx context.Context) error {
 	var errs []error

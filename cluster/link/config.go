@@ -72,8 +72,8 @@ type Limits struct {
 	Queue int
 	// UrgentQueue is the same for the urgent lane (1 MiB).
 	UrgentQueue int
-	// Window is what may be sent without confirmation, for each lane: what an
-	// urgent message has to wait for at most (256 KiB).
+	// Window is what may be sent without confirmation at most, for each lane, on a
+	// fast link (256 KiB); on a slow one it is less.
 	Window int
 }
 

@@ -25,6 +25,8 @@
 // # Frames
 //
 //	frame   = lane record… [acks]              lane: 1 normal, 2 urgent; 0 control
+//	piece   = lane+16 some of a frame's bytes  more follow, and at last the rest as a frame
+//	          lane+32                          its confirmation is awaited
 //	record  = head [payload] target [sender] [requests] [stamp]
 //	payload = type len protobuf                a message
 //	        | reason                           Terminated
@@ -34,7 +36,10 @@
 //	acks    = frames handled, for each lane
 //
 // A frame holds whatever the queue held when it left, up to 64 KiB, or one
-// larger message. Each lane is in order, with its own names and stamps.
+// larger message. Each lane is in order, with its own names and stamps. What is
+// under way in a lane is bounded by what the link is measured to carry in 100 ms
+// and a round trip, and frames longer than half of that go in pieces, between which
+// the other lane's go: what is urgent waits for no more than that (EMG-4).
 //
 // # Guarantees
 //

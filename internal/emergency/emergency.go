@@ -147,7 +147,7 @@ func readTime(r *canon.Reader) vclock.Hybrid {
 // Decode returns the emergency whose canonical encoding is b.
 func Decode(b []byte) (Emergency, error) {
 	r := canon.NewReader(b)
-	if v := r.Byte(); v != version && r.Err() == nil {
+	if v := r.Byte(); v != version {
 		return Emergency{}, fmt.Errorf("emergency of format %d: %w", v, canon.ErrMalformed)
 	}
 	e := Emergency{ID: r.String(), Type: r.String(), Area: r.String(), Reason: r.String(), By: r.String(), ByName: r.String(), Broker: r.String()}

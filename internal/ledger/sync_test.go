@@ -138,6 +138,21 @@ var _ = Describe("A replica", func() {
 		expectEqual(a, c)
 	})
 
+	It("pushes what is urgent by itself, with what it names, and marks nothing else", Label("EMG-4"), func() {
+		a, b := replica("a"), replica("b")
+		start, urgent := a.Own(), a.OwnUrgent()
+		for i := range 20 {
+			a.Put(Normal, key(i), wrote(1), at(i))
+		}
+		a.Put(Urgent, key(50), history{names: []Key{key(3)}}, at(50))
+		Expect(take(b, a.PushUrgent(urgent, Vector{}), everything, everything)).To(Equal([]Key{key(3), key(50)}))
+		Expect(b.Vector().Dots()).To(HaveLen(1), "the urgent lane's")
+		Expect(b.Vector().CoversAll(a.OwnUrgent())).To(BeTrue())
+		Expect(take(b, a.PushUrgent(a.OwnUrgent(), Vector{}), everything, everything)).To(BeEmpty())
+		take(b, a.Push(start, Vector{}), everything, everything)
+		expectEqual(a, b)
+	})
+
 	It("pushes along what a new record names, unless its peers are known to have that", Label("SYNC-3"), func() {
 		a, b := replica("a"), replica("b")
 		b.Put(Normal, key(1), wrote(1), at(1))
