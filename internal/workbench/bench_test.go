@@ -315,6 +315,22 @@ var _ = Describe("An attempt", func() {
 			Expect(string(r.Named[0].Blob.Inline)).To(Equal("oh"))
 		})
 
+		It("leaves all of a stream that goes to a file, however much that is, and nothing instead of a part", func() {
+			const most = 3 << 20
+			spec := &job.Spec{
+				Module:     script(wasmtest.Times(most/1000, wasmtest.Print(strings.Repeat("x", 1000)))),
+				StdoutFile: "out.txt", Outputs: []string{"out.txt"}, Results: []job.NamedResult{{Path: "out.txt", Name: "all"}},
+			}
+			r := run(spec)
+			Expect(r.Success()).To(BeTrue(), r.Message)
+			Expect(r.Named[0].Blob.Size).To(BeEquivalentTo(most / 1000 * 1000))
+			spec.Limits.Stdout = most / 2
+			r = run(spec)
+			Expect(r.Kind).To(Equal(job.Incomplete))
+			Expect(r.Outputs).To(BeEmpty())
+			Expect(r.Missing).To(ContainElement(`output "out.txt": the program printed more than the 1572864 bytes that are kept`))
+		})
+
 		It("leaves named results: a file, all files of a directory each, and a directory as one archive, always the same", func() {
 			spec := &job.Spec{Module: script(tree...), Dirs: []string{"out"}, Results: []job.NamedResult{
 				{Path: "out/b", Name: "one"}, {Path: "out/*", Name: "all/*"}, {Path: "out", Name: "zip"},
