@@ -26,7 +26,9 @@ func newFolder() folder {
 	return folder{GinkgoT().TempDir()}
 }
 
-func (f folder) path(parts ...string) string { return filepath.Join(append([]string{f.dir}, parts...)...) }
+func (f folder) path(parts ...string) string {
+	return filepath.Join(append([]string{f.dir}, parts...)...)
+}
 
 // write writes a file and returns its path.
 func (f folder) write(name string, data []byte) string {
@@ -173,7 +175,7 @@ var _ = Describe("A plan with shared data, a two-stage pipeline and an array of 
 			upAt(ctx, l.client(ctx, b1), 2)
 			home = newFolder()
 			home.programs()
-			large, long, short := noise(1, 3<<20+7), noise(2, 1<<20+1), noise(3, 100)
+			large, long, short := noise(1, 2<<20+7), noise(2, 1<<20+1), noise(3, 100)
 			home.write("large", large)
 			home.write("long", long)
 			home.write("short", short)
