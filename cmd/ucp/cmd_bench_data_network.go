@@ -42,8 +42,8 @@ func (a *app) newDataNetwork(ctx context.Context) (*dataNetwork, error) {
 		{"s1", identity.RoleDatastore}, {"s2", identity.RoleDatastore},
 		{"e1", identity.RoleExecutor}, {"e2", identity.RoleExecutor},
 	} {
-		_, err := n.Add(lab.Setup{Name: s.name, Roles: []string{s.role}, Seeds: n.addresses(), Flags: []string{"--labels", nodeLabel + "=" + s.name}})
-		if err != nil {
+		flags := []string{"--labels", nodeLabel + "=" + s.name, "--caps-compile", compilePatience.String()}
+		if _, err := n.Add(lab.Setup{Name: s.name, Roles: []string{s.role}, Seeds: n.addresses(), Flags: flags}); err != nil {
 			return n, err
 		}
 	}
