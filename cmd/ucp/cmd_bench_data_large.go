@@ -42,7 +42,14 @@ func (n *dataNetwork) large(ctx context.Context, size int64) (*largeOutput, erro
 	}
 	out, d := &largeOutput{Bytes: size}, blob.Digest(sum.Sum(nil))
 	store, executor := n.Node("s1"), n.Node("e1")
-	err := watchMemory(map[*lab.Node]*passageOutput{store: &out.In}, func() error {
+	var err error
+	for node, p := range map[*lab.Node]*passageOutput{store: &out.In, executor: &out.Job} {
+		if p.Idle, err = memoryOf(node, "VmRSS"); err != nil {
+			return nil, fmt.Errorf("memory can be measured on Linux only: %w", err)
+		}
+	}
+	out.Out.Idle = out.In.Idle // what the first passage leaves behind is no idling
+	err = watchMemory(map[*lab.Node]*passageOutput{store: &out.In}, func() error {
 		return n.blobs.Put(ctx, n.base(store.Name), d, size, noise(size, 0))
 	})
 	if err != nil {
@@ -62,12 +69,8 @@ func (n *dataNetwork) large(ctx context.Context, size int64) (*largeOutput, erro
 
 // watchMemory tells what of their memory nodes need at most during a passage. The kernel keeps the peak; it is set back before.
 func watchMemory(of map[*lab.Node]*passageOutput, passage func() error) error {
-	for node, p := range of {
+	for node := range of {
 		if err := os.WriteFile(procFile(node, "clear_refs"), []byte("5"), 0); err != nil { // see proc_pid_clear_refs(5)
-			return fmt.Errorf("memory can be measured on Linux only: %w", err)
-		}
-		var err error
-		if p.Idle, err = memoryOf(node, "VmRSS"); err != nil {
 			return err
 		}
 	}

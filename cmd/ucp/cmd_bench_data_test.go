@@ -57,7 +57,7 @@ var _ = Describe("ucp bench data", Label("DATA-1", "DATA-2"), func() {
 			Expect(a.code).To(Equal(exitUsage))
 			Expect(a.stderr).To(ContainSubstring(reason))
 		},
-		Entry("a size that is none", `--sizes: must be a size such as 256MiB, not "much"`, "--sizes", "much"),
+		Entry("a size that is none", `--sizes: must be a size in B, KiB, MiB, GiB, kB, MB or GB such as 256MiB, not "much"`, "--sizes", "much"),
 		Entry("a module that is too small for one", "--modules: must be at least 1KiB", "--modules", "3"),
 		Entry("no rounds", "--rounds must be from 1 to 100, not 0", "--rounds", "0"),
 		Entry("no values", "--count must be from 1 to 1000000, not 0", "--count", "0"),
