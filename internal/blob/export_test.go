@@ -22,5 +22,7 @@ var (
 	ReadAnswers = readAnswers
 	ReadFooter  = readFooter
 	IsNode      = isNode
-	Each        = func(ctx context.Context, n int, work func(int) error) error { return each(ctx, n, work) }
+	Each        = func(ctx context.Context, n int, work func(int) error) error {
+		return each(ctx, n, func(_ context.Context, i int) error { return work(i) })
+	}
 )

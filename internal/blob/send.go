@@ -172,8 +172,7 @@ func (s *sending) try(ctx context.Context, offset int64, data []byte) (at int64,
 	if errors.Is(err, ErrOffset) {
 		return offsetIn(err), false, err
 	}
-	var refused *StatusError
-	if errors.As(err, &refused) || ctx.Err() != nil {
+	if _, refused := errors.AsType[*StatusError](err); refused || ctx.Err() != nil {
 		return refusedAt, false, err
 	}
 	// The connection broke: how far did it get?
