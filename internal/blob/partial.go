@@ -230,6 +230,8 @@ func (p *partial) hashOn(ctx context.Context) error {
 		offset, n := p.span(p.hashed)
 		part := io.NewSectionReader(p.file, offset, n)
 		if _, err := io.CopyBuffer(onlyWriter{p.hash}, onlyReader{contextReader{ctx, part}}, buf[:]); err != nil {
+			p.hash.Reset() // a part of a piece is in it
+			p.hashed = 0
 			return &diskFault{err}
 		}
 		p.hashed++
