@@ -158,8 +158,9 @@ type wrote struct{ urgent bool }
 type (
 	summaryRequest struct{}
 	pinged         struct {
-		peer string
-		hash uint64
+		peer   string
+		hash   uint64
+		behind bool
 	}
 	vectorRequest struct {
 		peer   string
@@ -215,7 +216,10 @@ type (
 
 // What the broker has sync send, when everything it rests on is on disk.
 type (
-	summary     struct{ hash uint64 }
+	summary     struct {
+		hash   uint64
+		behind bool
+	}
 	vectorReady struct {
 		peer string
 		tell *messages.SyncVector
