@@ -51,7 +51,7 @@ func (g *Gateway) declare(ctx actor.Context, msg *messages.DeclareEmergency) {
 		return
 	}
 	e := emergency.Emergency{
-		ID: msg.GetId(), Type: msg.GetType(), Level: emergency.Level(min(msg.GetLevel(), 255)), Area: msg.GetArea(), Reason: msg.GetReason(), //nolint:gosec // bounded
+		ID: msg.GetId(), Type: msg.GetType(), Level: emergency.Level(min(msg.GetLevel(), 255)), Area: msg.GetArea(), Reason: msg.GetReason(),
 		By: messages.NodeOf(ctx.Sender().Address), ByName: peer.Name, TTL: time.Duration(min(msg.GetTtlMs(), maxTTLMillis)) * time.Millisecond,
 	}
 	if err := job.ID(e.ID).Valid(); err != nil {

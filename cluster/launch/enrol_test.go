@@ -53,7 +53,7 @@ var _ = Describe("The launch directory", Label("SEC-1"), func() {
 			Expect(info.Mode().Perm()).To(Equal(os.FileMode(0o600)), secret)
 		}
 		Expect(identityOf(cluster.Nodes[0].Identity).Peer().Roles).To(Equal([]string{"broker"}))
-		Expect(identityOf(filepath.Join(cluster.Dir, "clients", "client")).Peer().Roles).To(Equal([]string{"client"}))
+		Expect(identityOf(filepath.Join(cluster.Dir, "clients", "client")).Peer().Roles).To(Equal([]string{"client", "operator"}))
 		node, err := config.LoadNode(filepath.Join(cluster.NodeDir("e1"), "node.yaml"), config.NewEnvironment(nil, 1000), nil)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(node).To(Equal(cluster.Nodes[1]))
