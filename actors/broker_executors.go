@@ -246,24 +246,21 @@ func (b *Broker) tenure(id job.ID) (job.Tenure, bool) {
 	return t, ok
 }
 
-// noteExecutor puts an executor into the roster. What is known there of the broker on the same node stays: where it can be dialled.
+// noteExecutor puts an executor into the roster. What people want of it stays (Node.Merge); what is known there of the broker on the same node stays: where it can be dialled.
 func (b *Broker) noteExecutor(ctx actor.Context, m *member, s roster.Standing, why string) {
 	roles, address := []string{messages.Executor}, ""
-	n, ok := b.node(m.ID)
-	if ok && slices.Contains(n.Roles, messages.Broker) {
+	if n, ok := b.node(m.ID); ok && slices.Contains(n.Roles, messages.Broker) {
 		roles, address = n.Roles, n.Address
 	}
 	b.put(ctx, ledger.Normal, nodeKey(m.ID), nodeState{roster.Node{
 		ID: m.ID, Name: m.Name, Roles: roles, Home: b.ID, Address: address, Lease: m.lease, Life: m.life, State: s, Reason: why,
-		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(), Cordon: n.Cordon,
+		Slots: narrow(m.Slots), Labels: m.Labels, At: b.hybrid(),
 	}})
 }
 
 // writeSelf puts this broker into the roster.
 func (b *Broker) writeSelf(ctx actor.Context) {
-	n, _ := b.node(b.ID)
 	b.put(ctx, ledger.Normal, nodeKey(b.ID), nodeState{roster.Node{
 		ID: b.ID, Name: b.Name, Roles: b.Roles, Home: b.ID, Address: b.Address, Lease: b.Incarnation, Life: b.Incarnation, State: roster.Up, At: b.hybrid(),
-		Cordon: n.Cordon,
 	}})
 }

@@ -1,10 +1,14 @@
 package actors
 
 import (
+	"fmt"
+	"slices"
+	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"pgregory.net/rapid"
 
 	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
@@ -92,3 +96,69 @@ var _ = Describe("An executor's lease at its home broker", Label("LOSS-1", "LOSS
 		Expect(e.doubt).To(BeNil())
 	})
 })
+
+// Whatever becomes of attempts and executors, an executor's slots and memory are taken by what it has and is promised, nothing is ever given back twice,
+// and when everything is over nothing is taken.
+func TestEveryHoldIsGivenBackOnce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, ended := newCrew(), map[*hold]bool{}
+		c.ended = func(h *hold, _ bool) {
+			if ended[h] {
+				t.Fatalf("a hold is given back twice")
+			}
+			ended[h] = true
+		}
+		owner, now := job.Ownership{T: 1, Journal: "b"}, time.Unix(0, 0)
+		for range rapid.IntRange(1, 80).Draw(t, "steps") {
+			e := fmt.Sprint("e", rapid.IntRange(0, 2).Draw(t, "executor"))
+			id := job.ID(fmt.Sprint("j", rapid.IntRange(0, 3).Draw(t, "job")))
+			n := job.Name{Job: id, Owner: owner, Incarnation: 1, N: uint32(rapid.IntRange(1, 2).Draw(t, "attempt"))}
+			m := c.members[e]
+			step := rapid.IntRange(0, 9).Draw(t, "step")
+			if m == nil || step == 0 {
+				lease := uint64(rapid.IntRange(1, 3).Draw(t, "lease"))
+				c.join(placement.Executor{ID: e, Slots: 2, Window: 4, Memory: 9, Capacity: placement.Capacity{Cores: 1, Memory: 100}}, nil, lease, 1, now)
+				continue
+			}
+			tenure := func(s job.AttemptState) job.Tenure {
+				return job.Tenure{Owner: owner, Attempts: []job.Attempt{{Name: n, Executor: e, State: s}}}
+			}
+			switch step {
+			case 1, 2:
+				if d := (placement.Demand{Memory: uint64(rapid.IntRange(1, 9).Draw(t, "memory"))}); m.Used < m.Window {
+					m.reserve(id, &d, hold{})
+				}
+			case 3, 4:
+				c.account(job.Tenure{Owner: owner}, tenure(job.Placed), 1)
+			case 5:
+				c.account(tenure(job.Running), tenure(job.Lost), 1)
+			case 6:
+				m.sent(n, now)
+			case 7:
+				m.done(n)
+			case 8:
+				c.unreserve(id)
+			case 9:
+				held := slices.Collect(m.holds())
+				c.leave(m)
+				for _, h := range held {
+					if !ended[h] {
+						t.Fatalf("%s is gone, and what it had is still on somebody's account", e)
+					}
+				}
+			}
+			for _, m := range c.members {
+				if m.used() != len(m.live)+len(m.reserved) {
+					t.Fatalf("%s has %d and %d, and %d are counted", m.ID, len(m.live), len(m.reserved), m.used())
+				}
+			}
+		}
+		c.clear()
+		for _, m := range c.members {
+			d := placement.Demand{Memory: 9, Free: 100}
+			if m.used() != 0 || c.pool.Choose(&d) == nil {
+				t.Fatalf("%s: nothing is under way, and %d slots are taken", m.ID, m.used())
+			}
+		}
+	})
+}

@@ -182,10 +182,10 @@ func (g *Gateway) cordon(ctx actor.Context, msg *messages.CordonNode) {
 	}
 	wish, ok := wishes[msg.GetWish()]
 	if !ok || msg.GetPatienceMs() > maxPatience {
-		g.refuse(ctx, messages.Refused_INVALID, "a node is cordoned, drained within at most a year, or uncordoned", "")
+		ctx.Respond(&messages.Refused{Code: messages.Refused_INVALID, Reason: "a node is cordoned, drained within at most a year, or uncordoned"})
 		return
 	}
-	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond //nolint:gosec // bounded above
+	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond
 	g.pass(ctx, &cordonNode{msg.GetNode(), messages.NodeOf(ctx.Sender().Address), wish, patience, seen})
 }
 

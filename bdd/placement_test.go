@@ -356,7 +356,7 @@ var _ = Describe("An idle broker", Label("JOB-13"), func() {
 				}
 			})
 			w.ExecutorWith("e2", 8, nil, "b2")
-			w.RunUntil(2*time.Second, func() bool { return wanted > 0 })
+			Expect(w.RunUntil(2*time.Second, func() bool { return wanted > 0 })).To(BeTrue())
 			w.Run(500 * time.Millisecond)
 			Expect(w.Runs("e2")).To(Equal(8), "all at once, not one by one")
 			w.Run(30 * time.Second)
