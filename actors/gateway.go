@@ -141,7 +141,7 @@ func (g *Gateway) submit(ctx actor.Context, msg *messages.SubmitJob) {
 	}
 	spec, err := g.spec(msg, messages.NodeOf(ctx.Sender().Address))
 	if err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetJob())
+		g.refuse(ctx, err.Error(), msg.GetJob())
 		return
 	}
 	id := job.ID(msg.GetJob())
@@ -190,10 +190,10 @@ func (g *Gateway) cordon(ctx actor.Context, msg *messages.CordonNode) {
 	}
 	wish, ok := wishes[msg.GetWish()]
 	if !ok || msg.GetPatienceMs() > maxPatience {
-		g.refuse(ctx, messages.Refused_INVALID, "a node is cordoned, drained within at most a year, or uncordoned", "")
+		ctx.Respond(&messages.Refused{Code: messages.Refused_INVALID, Reason: "a node is cordoned, drained within at most a year, or uncordoned"})
 		return
 	}
-	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond //nolint:gosec // bounded above
+	patience := time.Duration(msg.GetPatienceMs()) * time.Millisecond
 	g.pass(ctx, &cordonNode{msg.GetNode(), messages.NodeOf(ctx.Sender().Address), wish, patience, seen})
 }
 
@@ -219,12 +219,12 @@ func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
 func (g *Gateway) session(ctx actor.Context, b []byte, id string) (ledger.Vector, bool) {
 	s, err := readSession(b)
 	if err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), id)
+		g.refuse(ctx, err.Error(), id)
 		return ledger.Vector{}, false
 	}
 	if len(s.seal) > 0 {
 		if err := g.Sealer.Verify(s.content(), s.seal); err != nil {
-			g.refuse(ctx, messages.Refused_INVALID, fmt.Sprintf("the session's seal does not hold: %v", err), id)
+			g.refuse(ctx, fmt.Sprintf("the session's seal does not hold: %v", err), id)
 			return ledger.Vector{}, false
 		}
 		g.Clock.Witness(s.at)
@@ -245,8 +245,9 @@ func (g *Gateway) sealed(ctx actor.Context, c *sessionContent) {
 	ctx.Send(c.client, &messages.SessionSealed{Session: s.append()})
 }
 
-func (g *Gateway) refuse(ctx actor.Context, code messages.Refused_Code, reason, id string) {
-	ctx.Respond(&messages.Refused{Code: code, Reason: reason, Job: id})
+// refuse says why a question makes no sense.
+func (g *Gateway) refuse(ctx actor.Context, reason, id string) {
+	ctx.Respond(&messages.Refused{Code: messages.Refused_INVALID, Reason: reason, Job: id})
 }
 
 // moved tells those who watch a job, until it is over for good and they know it.

@@ -51,15 +51,15 @@ func (g *Gateway) declare(ctx actor.Context, msg *messages.DeclareEmergency) {
 		return
 	}
 	e := emergency.Emergency{
-		ID: msg.GetId(), Type: msg.GetType(), Level: emergency.Level(min(msg.GetLevel(), 255)), Area: msg.GetArea(), Reason: msg.GetReason(), //nolint:gosec // bounded
+		ID: msg.GetId(), Type: msg.GetType(), Level: emergency.Level(min(msg.GetLevel(), 255)), Area: msg.GetArea(), Reason: msg.GetReason(),
 		By: messages.NodeOf(ctx.Sender().Address), ByName: peer.Name, TTL: time.Duration(min(msg.GetTtlMs(), maxTTLMillis)) * time.Millisecond,
 	}
 	if err := job.ID(e.ID).Valid(); err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), e.ID)
+		g.refuse(ctx, err.Error(), e.ID)
 		return
 	}
 	if err := e.Valid(); err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), e.ID)
+		g.refuse(ctx, err.Error(), e.ID)
 		return
 	}
 	g.pass(ctx, &declaration{e, seen})
@@ -78,7 +78,7 @@ func (g *Gateway) clear(ctx actor.Context, msg *messages.ClearEmergency) {
 		return
 	}
 	if err := emergency.ValidReason(msg.GetReason()); err != nil {
-		g.refuse(ctx, messages.Refused_INVALID, err.Error(), msg.GetId())
+		g.refuse(ctx, err.Error(), msg.GetId())
 		return
 	}
 	over := emergency.Over{By: messages.NodeOf(ctx.Sender().Address), ByName: peer.Name, Reason: msg.GetReason()}
@@ -91,7 +91,7 @@ func (g *Gateway) mayDeclare(ctx actor.Context, peer *messages.PeerUp, id string
 		return true
 	}
 	g.log.Warn("emergency refused", "node", peer.Node, "name", peer.Name, "needs", g.Declare)
-	g.refuse(ctx, messages.Refused_INVALID, fmt.Sprintf(
+	g.refuse(ctx, fmt.Sprintf(
 		"%s may not: at this broker, emergencies are declared and cleared by those whose certificate has the role %s", peer.Name, g.Declare), id)
 	return false
 }

@@ -69,7 +69,7 @@ func (c *Client) Declare(ctx context.Context, d Declaration) (Emergency, error) 
 		}
 		var e Emergency
 		e, err = c.askEmergency(ctx, "declare "+d.Type, &messages.DeclareEmergency{
-			Id: id, Type: d.Type, Level: uint32(d.Level), Area: d.Area, Reason: d.Reason, TtlMs: uint64(max(0, d.TTL.Milliseconds())), //nolint:gosec // not negative
+			Id: id, Type: d.Type, Level: uint32(d.Level), Area: d.Area, Reason: d.Reason, TtlMs: uint64(max(0, d.TTL.Milliseconds())),
 			Session: c.session.bytes(),
 		})
 		var refused *RefusedError
@@ -124,9 +124,9 @@ func emergencyOf(m *messages.EmergencyInfo) Emergency {
 	return e
 }
 
-func levelOf(n uint32) Level { return Level(min(n, uint32(Critical))) } //nolint:gosec // at most 4
+func levelOf(n uint32) Level { return Level(min(n, uint32(Critical))) }
 
-func atMillis(ms uint64) time.Time { return time.UnixMilli(int64(min(ms, 1<<52))).UTC() } //nolint:gosec // bounded
+func atMillis(ms uint64) time.Time { return time.UnixMilli(int64(min(ms, 1<<52))).UTC() }
 
 // laneOf says which messages overtake others on a link: those of emergencies.
 func laneOf(m proto.Message) link.Lane {

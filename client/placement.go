@@ -21,7 +21,7 @@ func (c *Client) Uncordon(ctx context.Context, node string) (running int, err er
 
 // Drain has an executor given nothing new, and what it runs handed over to others when patience is over. It costs these jobs no retry.
 func (c *Client) Drain(ctx context.Context, node string, patience time.Duration) (running int, err error) {
-	ms := uint64(max(0, patience.Milliseconds())) //nolint:gosec // not negative
+	ms := uint64(max(0, patience.Milliseconds()))
 	return c.wish(ctx, "drain", &messages.CordonNode{Node: node, Wish: messages.CordonNode_DRAIN, PatienceMs: ms})
 }
 

@@ -33,7 +33,7 @@ func (a *alarm) raise() {
 	at := a.anyBroker()
 	a.m = &messages.DeclareEmergency{
 		Id: string(a.c.NewID(at.Name)), Type: []string{"fire", "flood"}[a.rng.IntN(2)], Level: uint32(1 + a.rng.IntN(4)), //nolint:gosec // at most 4
-		Area: "north", Reason: "it burns", TtlMs: uint64(2000 + a.rng.IntN(8000)), //nolint:gosec // not negative
+		Area: "north", Reason: "it burns", TtlMs: uint64(2000 + a.rng.IntN(8000)),
 	}
 	a.declare(at)
 	if a.rng.IntN(2) == 0 {

@@ -257,6 +257,25 @@ var _ = Describe("A hostile frame", Label("LINK-6"), func() {
 		}, SpecTimeout(10*time.Second))
 	}
 
+	It("ends that link when pieces never end", func(ctx SpecContext) {
+		v, err := newVictim()
+		Expect(err).NotTo(HaveOccurred())
+		defer v.close()
+		c, err := v.intrude()
+		Expect(err).NotTo(HaveOccurred())
+		go func() {
+			for err := error(nil); err == nil; {
+				piece := make([]byte, 32<<10)
+				piece[0] = frameNormal | frameMore
+				err = c.Send(&piece)
+			}
+		}()
+		for err == nil {
+			_, err = c.Recv()
+		}
+		Eventually(ctx, v.said).Should(ContainSubstring("malformed frame: pieces of more than"))
+	}, SpecTimeout(10*time.Second))
+
 	It("is no reason to end a link when it is honest", func(ctx SpecContext) {
 		v, err := newVictim()
 		Expect(err).NotTo(HaveOccurred())

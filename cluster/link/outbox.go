@@ -214,7 +214,7 @@ func (o *outbox) confirmed(acks [lanes]uint64) error {
 	now := o.now()
 	for at, n := range acks {
 		arrived := func(f flight) {
-			o.pace.arrived += uint64(f.size) //nolint:gosec // a length
+			o.pace.arrived += uint64(f.size)
 			o.pace.confirmed(f, now)
 		}
 		if !o.lanes[at].confirm(n, arrived) {

@@ -38,7 +38,7 @@ func (l Level) String() string {
 func ParseLevel(word string) (Level, error) {
 	for i, w := range levels {
 		if w == strings.ToLower(word) && i > 0 {
-			return Level(i), nil //nolint:gosec // at most 4
+			return Level(i), nil
 		}
 	}
 	return None, fmt.Errorf("level %q: low, medium, high and critical are there: %w", word, ErrInvalid)

@@ -60,7 +60,7 @@ var _ = Describe("A measurement", Label("PLACE-1"), func() {
 		}
 		var c placement.Capacity
 		Expect(readPower(dir, &c)).To(Succeed())
-		Expect(c).To(Equal(placement.Capacity{Battery: battery, Mains: mains, Charge: uint32(charge)})) //nolint:gosec // percent
+		Expect(c).To(Equal(placement.Capacity{Battery: battery, Mains: mains, Charge: uint32(charge)}))
 	},
 		Entry("without a battery", map[string][3]string{"AC": {"Mains", "", ""}}, false, true, 0),
 		Entry("with one that is being drained", map[string][3]string{"BAT0": {"Battery", "Discharging", "70"}}, true, false, 70),

@@ -40,14 +40,14 @@ func readPower(dir string, c *placement.Capacity) error {
 		}
 	}
 	if batteries > 0 {
-		c.Battery, c.Charge = true, uint32(charge)/batteries //nolint:gosec // percent
+		c.Battery, c.Charge = true, uint32(charge)/batteries
 	}
 	return nil
 }
 
 // line is what a file of the system says, "" if it says nothing.
 func line(dir, name string) string {
-	b, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // of the system's own directory
+	b, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		return ""
 	}
