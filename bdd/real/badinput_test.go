@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -245,7 +246,10 @@ var _ = Describe("Datastores in trouble while data is put", Label("DATA-1", "DAT
 		b.Kill()
 		Expect(emptied(b)).To(Succeed())
 		b.start(ctx)
-		upAt(ctx, l.client(ctx, b), 2)
+		c = l.client(ctx, b)
+		for _, blob := range all { // they join it anew
+			Eventually(ctx, func() error { return c.Get(ctx, blob, io.Discard) }).Should(Succeed())
+		}
 		l.ucp(ctx, []*node{b}, "data", "get", "full/*", home.path("got")+"/")
 		for i := range all {
 			got, err := os.ReadFile(home.path("got", fmt.Sprint(i)))
