@@ -281,8 +281,8 @@ var _ = Describe("The example plans", Label("PLAN-1", "JOB-10"), Ordered, func()
 
 	It("run as REC has them", func(ctx SpecContext) {
 		Expect(submit(ctx, "rec.toml")).To(endingWith(0))
-		Expect(u.zipAt("rec.toml/job-1.zip")).To(HaveLen(1))
-		Expect(u.zipAt("rec.toml/job-2.zip")["levels.txt"]).To(HavePrefix("z "))
+		Expect(u.zipAt("rec.toml/job-1.zip")).To(And(HaveLen(2), HaveKey("output/classified.txt"), HaveKey("output/notes.txt")))
+		Expect(u.zipAt("rec.toml/job-2.zip")["levels.txt"]).To(HavePrefix("03 13\n10 13\n"))
 	}, SpecTimeout(2*time.Minute))
 })
 
