@@ -342,7 +342,7 @@ func (b *Broker) emergencyInfo(e emergency.Emergency) *messages.EmergencyInfo {
 		info.BrokerName = n.Name
 	}
 	if left, ends := b.emergencies.left(e, b.Now()); ends {
-		info.LeftMs = max(1, uint64(left.Milliseconds())) //nolint:gosec // it is not negative
+		info.LeftMs = max(1, uint64(left.Milliseconds()))
 	}
 	if o := e.Over; o != nil {
 		info.Over, info.OverReason, info.OverMs = true, o.Reason, uint64(max(0, o.At.Wall))
