@@ -237,7 +237,7 @@ var errAbandoned = fmt.Errorf("no longer followed: %w", context.Canceled)
 
 // resultOf returns what an over job's program left, nil if it has no result.
 func resultOf(j Job) *Result {
-	if v := j.Current().Verdict; v != nil {
+	if v, _ := j.Winner(); v != nil {
 		return v.Result
 	}
 	return nil

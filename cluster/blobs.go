@@ -50,6 +50,7 @@ type blobs struct {
 	news      chan struct{} // has one when it changed which datastores there are
 	short     atomic.Uint64 // writes that fewer datastores took than should have
 	lent      lent          // of the broker on this node
+	fetched   atomic.Uint64 // blobs that this node's programs needed and that were elsewhere
 }
 
 // openBlobs opens what the node keeps. Of an executor that is nothing else it is a cache.
@@ -200,7 +201,11 @@ func (b *blobs) fetch(ctx context.Context, broker string, d blob.Digest) error {
 			return err
 		}
 	}
-	return b.asking.Get(ctx, bases(b.sources(d, broker)), d, b.store)
+	if err := b.asking.Get(ctx, bases(b.sources(d, broker)), d, b.store); err != nil {
+		return err
+	}
+	b.log.Debug("blob fetched", "blob", d.String(), "fetched", b.fetched.Add(1))
+	return nil
 }
 
 // Keep implements workbench.Blobs: the bytes are off this node, verified, when it returns, unless the broker is on this node too and there are no

@@ -29,6 +29,22 @@ func flipped(data []byte) []byte {
 	return out
 }
 
+// upAt waits until a broker counts on so many datastores.
+func upAt(ctx context.Context, c *client.Client, n int) {
+	GinkgoHelper()
+	Eventually(ctx, func(g Gomega) {
+		all, err := c.Stores(ctx)
+		g.Expect(err).NotTo(HaveOccurred())
+		up := 0
+		for _, s := range all {
+			if s.State == "up" {
+				up++
+			}
+		}
+		g.Expect(up).To(Equal(n), "%+v", all)
+	}).Should(Succeed())
+}
+
 var _ = Describe("Datastores of real processes", Label("DATA-3", "DATA-5", "real"), func() {
 	const (
 		jobs  = 24
@@ -43,21 +59,6 @@ var _ = Describe("Datastores of real processes", Label("DATA-3", "DATA-5", "real
 			}
 		}
 		return found
-	}
-	// upAt waits until a broker counts on so many datastores.
-	upAt := func(ctx context.Context, c *client.Client, n int) {
-		GinkgoHelper()
-		Eventually(ctx, func(g Gomega) {
-			all, err := c.Stores(ctx)
-			g.Expect(err).NotTo(HaveOccurred())
-			up := 0
-			for _, s := range all {
-				if s.State == "up" {
-					up++
-				}
-			}
-			g.Expect(up).To(Equal(n), "%+v", all)
-		}).Should(Succeed())
 	}
 
 	It("lose one of two while jobs run: every byte is right, and a third one gets what is missing", func(ctx SpecContext) {

@@ -1,6 +1,7 @@
 package real_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -227,16 +228,37 @@ func final(ctx context.Context, c *client.Client, id string) (last client.Change
 // ucp runs the binary as the lab's client, whose saved network is these brokers, and returns what it prints.
 func (l *lab) ucp(ctx context.Context, brokers []*node, words ...string) string {
 	GinkgoHelper()
+	said, err := l.command(ctx, brokers, words...).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), "%s", said)
+	return string(said)
+}
+
+// refuses is ucp for a command that fails with that exit code. It returns what that says on standard error.
+func (l *lab) refuses(ctx context.Context, code int, brokers []*node, words ...string) string {
+	GinkgoHelper()
+	var said bytes.Buffer
+	cmd := l.command(ctx, brokers, words...)
+	cmd.Stderr = &said
+	var ended *exec.ExitError
+	Expect(errors.As(cmd.Run(), &ended)).To(BeTrue(), "%s", said.String())
+	Expect(ended.ExitCode()).To(Equal(code), "%s", said.String())
+	return said.String()
+}
+
+// command is the binary as the lab's client, not started yet. It has a directory for temporary files that nothing may be left in.
+func (l *lab) command(ctx context.Context, brokers []*node, words ...string) *exec.Cmd {
+	GinkgoHelper()
 	dir := GinkgoT().TempDir()
 	var saved config.Contexts
 	Expect(saved.Put("lab", config.Context{Network: "lab", Brokers: addresses(brokers), Identity: l.ClientIdentity()})).To(Succeed())
 	Expect(saved.Use("lab")).To(Succeed())
 	Expect(config.SaveContexts(filepath.Join(dir, "contexts.yaml"), saved)).To(Succeed())
+	temporary := filepath.Join(dir, "tmp")
+	Expect(os.Mkdir(temporary, 0o700)).To(Succeed())
+	DeferCleanup(func() { Expect(os.ReadDir(temporary)).To(BeEmpty(), "ucp %v leaves nothing behind", words) })
 	cmd := exec.CommandContext(ctx, built.ucp, words...)
-	cmd.Env = []string{"HOME=" + dir, "UCP_CONFIG_DIR=" + dir, "UCP_CACHE_DIR=" + built.cache}
-	said, err := cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), "%s", said)
-	return string(said)
+	cmd.Env = []string{"HOME=" + dir, "UCP_CONFIG_DIR=" + dir, "UCP_CACHE_DIR=" + built.cache, "TMPDIR=" + temporary}
+	return cmd
 }
 
 // submits hands in up to n jobs one after the other, until one is not acknowledged for a while, and returns those that were.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/urbancompute/ucp/client"
+	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
@@ -155,6 +156,9 @@ func newDataStatCommand(a *app) *cobra.Command {
 		Long:  "Tell all that is known of a name: digest, size, who put it and when, or which job made it, and what others put at the same time.",
 		Args:  oneArgument("the name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := validNames(args); err != nil {
+				return err
+			}
 			return a.withNetwork(cmd, func(ctx context.Context, c *connection) error {
 				d, err := c.Data(ctx, args[0])
 				if err != nil {
@@ -208,9 +212,22 @@ func newDataRemoveCommand(a *app) *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := validNames(args); err != nil {
+				return err
+			}
 			return a.withNetwork(cmd, func(ctx context.Context, c *connection) error { return a.removeData(ctx, c, args) })
 		},
 	}
+}
+
+// validNames refuses, before anybody is asked, what can be nothing's name.
+func validNames(names []string) error {
+	for _, name := range names {
+		if err := job.ValidDataName(name); err != nil {
+			return usageError{err}
+		}
+	}
+	return nil
 }
 
 // removedOutput is a name that was removed, in JSON.

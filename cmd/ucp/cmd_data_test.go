@@ -186,6 +186,8 @@ var _ = Describe("Named data on the command line", Label("DATA-2"), Ordered, fun
 		Entry("a name that climbs", ". or ..", "put", "../x", "file"),
 		Entry("a name that is absolute", "begins without a /", "put", "/x", "file"),
 		Entry("a name of 4 KiB", "at most 1024", "get", strings.Repeat("x", 4096), "file"),
+		Entry("a name that climbs, to look at", ". or ..", "stat", "../x"),
+		Entry("a name that climbs, to remove", ". or ..", "rm", "x", "../x"),
 		Entry("nothing to put", "takes a name, and a file", "put", "x"),
 		Entry("JSON where the data goes", "name a file", "get", "x", "-o", "json"),
 		Entry("no page", "at least 1", "ls", "--limit", "0"),

@@ -118,7 +118,7 @@ func jobOutputOf(c client.Change) jobOutput {
 			out.Rejections = append(out.Rejections, rejectionOutputOf(r, c))
 		}
 	}
-	if v := t.Verdict; v != nil {
+	if v, _ := j.Winner(); v != nil {
 		out.Verdict = &verdictOutput{v.Kind.String(), v.Attempt.N, v.Executor, c.Names[v.Executor], v.Reason, instant(v.At)}
 		out.Result = resultOutputOf(v.Result)
 	}

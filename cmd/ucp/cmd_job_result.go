@@ -45,7 +45,7 @@ func (a *app) result(ctx context.Context, c *client.Client, which, to string) er
 	if !j.State().Terminal() {
 		return fmt.Errorf("job %s is %s and has no results yet; \"ucp job wait %s\" waits for them", j.ID, j.State(), j.ID)
 	}
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	if v == nil || v.Result == nil {
 		return fmt.Errorf("job %s has no results: it is %s: %s", j.ID, j.State(), whyNot(found))
 	}
@@ -69,7 +69,8 @@ func (a *app) deliver(ctx context.Context, c *client.Client, found client.Change
 	switch to {
 	case "json":
 		a.output = to
-		return a.print(resultOutputOf(found.Job.Current().Verdict.Result), nil)
+		v, _ := found.Job.Winner()
+		return a.print(resultOutputOf(v.Result), nil)
 	case "-":
 		return zipResults(ctx, c, found.Job, a.stdout)
 	}

@@ -205,7 +205,7 @@ func (a *app) detach(ctx context.Context, c *connection, spec *client.Spec) (*ru
 
 // bringOutputs writes the files that --out asked for.
 func (o runOptions) bringOutputs(ctx context.Context, c *client.Client, j client.Job) error {
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	if v == nil || v.Result == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ type runEnd struct {
 // endOf decides how the process ends after a job.
 func endOf(j client.Job) *runEnd {
 	e := &runEnd{job: string(j.ID), state: string(j.State()), source: fromUCP, code: exitRun, change: client.Change{Job: j}}
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	if v == nil {
 		e.message = "the job ended without a verdict"
 		return e

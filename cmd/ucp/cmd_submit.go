@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -128,6 +129,7 @@ func (a *app) readPlan(name string) (plan.Plan, localFiles, error) {
 	p, problems := plan.Parse(name, text)
 	files, missing := findFiles(name, p)
 	if problems = append(problems, missing...); len(problems) > 0 {
+		slices.SortStableFunc(problems, func(a, b plan.Problem) int { return a.At.Compare(b.At) })
 		return plan.Plan{}, nil, a.refusePlan(name, problems)
 	}
 	return p, files, nil

@@ -132,7 +132,7 @@ func end(ctx context.Context, c *client.Client, s *client.Submission) (client.Ch
 
 // bring writes a job's results, unless it left nothing, and returns the file's path.
 func (w *waiting) bring(ctx context.Context, i int, j client.Job) (string, error) {
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	if v == nil || v.Result == nil || len(entriesOf(j, v.Result)) == 0 {
 		return "", nil
 	}
@@ -182,7 +182,7 @@ func whyNot(c client.Change) string {
 	if why == "" && e.source == fromModule {
 		why = fmt.Sprintf("its program ended with %d", e.module)
 	}
-	if v := c.Job.Current().Verdict; v != nil && v.Reason != "" && (v.Result == nil || why == "") {
+	if v, _ := c.Job.Winner(); v != nil && v.Reason != "" && (v.Result == nil || why == "") {
 		why = v.Reason
 	}
 	first, _, _ := strings.Cut(firstOf(why, "nobody says why"), "\n") // a stack is for "ucp job show"

@@ -190,6 +190,10 @@ jobs:
 		Entry("files that are not there", "[named_data]\nm = 'm.wasm'\nx = 'gone.txt'\n[[jobs]]\n[jobs.metadata]\nwasm_module = 'm'\n[jobs.data]\ny = 'gone/too.txt'",
 			`3:1: "x" names the file gone.txt, which cannot be read: no such file or directory`,
 			`8:1: "y" names the file gone/too.txt, which cannot be read: no such file or directory`),
+		Entry("files that are not there, among other problems", "[named_data]\nm = 'm.wasm'\nx = 'gone.txt'\n[[jobs]]\nnam = 'a'\n[jobs.metadata]\nwasm_module = 'm'\n[jobs.data]\ny = 'gone/too.txt'",
+			`3:1: "x" names the file gone.txt, which cannot be read: no such file or directory`,
+			`5:1: unknown key "nam"; did you mean "name"?`,
+			`9:1: "y" names the file gone/too.txt, which cannot be read: no such file or directory`),
 		Entry("a module that is none", "[[jobs]]\n[jobs.metadata]\nwasm_module = 'p'\n[jobs.data]\np = 'p.toml'", `5:1: module {p.toml} cannot run: this is not a WebAssembly module: it starts with 5b 5b 6a 6f instead of 00 61 73 6d`),
 		Entry("a directory as input", "[named_data]\nm = 'm.wasm'\nd = 'dir'\n[[jobs]]\n[jobs.metadata]\nwasm_module = 'm'\nstdin_file = 'd'",
 			`3:1: "d" is the directory dir; a program can have a file as its standard input, no directory`),
@@ -277,8 +281,8 @@ var _ = Describe("The example plans", Label("PLAN-1", "JOB-10"), Ordered, func()
 
 	It("run as REC has them", func(ctx SpecContext) {
 		Expect(submit(ctx, "rec.toml")).To(endingWith(0))
-		Expect(u.zipAt("rec.toml/job-1.zip")).To(HaveLen(1))
-		Expect(u.zipAt("rec.toml/job-2.zip")["levels.txt"]).To(HavePrefix("z "))
+		Expect(u.zipAt("rec.toml/job-1.zip")).To(And(HaveLen(2), HaveKey("output/classified.txt"), HaveKey("output/notes.txt")))
+		Expect(u.zipAt("rec.toml/job-2.zip")["levels.txt"]).To(HavePrefix("03 13\n10 13\n"))
 	}, SpecTimeout(2*time.Minute))
 })
 

@@ -42,7 +42,7 @@ func entriesOf(j client.Job, r *client.Result) []entry {
 
 // zipResults writes a job's results as a zip file: equal results make equal files.
 func zipResults(ctx context.Context, c *client.Client, j client.Job, w io.Writer) error {
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	if v == nil || v.Result == nil {
 		return fmt.Errorf("job %s has no results: it is %s", j.ID, j.State())
 	}

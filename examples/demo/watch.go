@@ -141,7 +141,7 @@ func (d *demo) await(ctx context.Context, name string, sub *client.Submission) (
 	if err := accepted(name, j); err != nil {
 		return "", nil, err
 	}
-	v := j.Current().Verdict
+	v, _ := j.Winner()
 	return d.network.name(v.Executor), v.Result, nil
 }
 
@@ -150,7 +150,7 @@ func accepted(name string, j client.Job) error {
 	if j.State() == job.StateAccepted {
 		return nil
 	}
-	if v := j.Current().Verdict; v != nil {
+	if v, _ := j.Winner(); v != nil {
 		return fmt.Errorf("job %q is %s: %s", name, j.State(), v.Reason)
 	}
 	return fmt.Errorf("job %q is %s", name, j.State())

@@ -7,7 +7,8 @@ import (
 	"github.com/urbancompute/ucp/internal/job"
 )
 
-// Parse reads a plan. The name of the file says whether it is TOML, YAML or JSON, and stands in the problems. With problems there is no plan.
+// Parse reads a plan. The name of the file says whether it is TOML, YAML or JSON, and stands in the problems. With problems a plan
+// has nothing but the files that it names: what is wrong with those can be told too.
 func Parse(name string, text []byte) (Plan, []Problem) {
 	p := &problems{file: name}
 	root, err := parse(name, text)
@@ -25,7 +26,7 @@ func Parse(name string, text []byte) (Plan, []Problem) {
 	order := p.order(jobs)
 	p.check(jobs)
 	if len(p.list) > 0 {
-		return Plan{}, p.sorted()
+		return Plan{Data: n.ordered}, p.sorted()
 	}
 	return Plan{Data: n.ordered, Jobs: arranged(jobs, order)}, nil
 }

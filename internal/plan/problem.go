@@ -12,6 +12,11 @@ import (
 // Position is a place in a plan, from line 1 and column 1 on; columns count bytes.
 type Position struct{ Line, Column int }
 
+// Compare orders positions as they are read.
+func (p Position) Compare(other Position) int {
+	return cmp.Or(cmp.Compare(p.Line, other.Line), cmp.Compare(p.Column, other.Column))
+}
+
 // Problem is one thing that is wrong with a plan, and where.
 type Problem struct {
 	File string
@@ -49,9 +54,7 @@ func (p *problems) add(at Position, format string, args ...any) {
 
 // sorted returns the problems in the order of the file.
 func (p *problems) sorted() []Problem {
-	slices.SortStableFunc(p.list, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.At.Line, b.At.Line), cmp.Compare(a.At.Column, b.At.Column))
-	})
+	slices.SortStableFunc(p.list, func(a, b Problem) int { return a.At.Compare(b.At) })
 	return p.list
 }
 

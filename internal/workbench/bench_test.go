@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing/fstest"
 	"time"
@@ -318,6 +319,22 @@ var _ = Describe("An attempt", func() {
 			Expect(r.Outputs).To(HaveLen(1))
 			Expect(string(r.Outputs[0].Blob.Inline)).To(Equal("hello"))
 			Expect(string(r.Named[0].Blob.Inline)).To(Equal("oh"))
+		})
+
+		It("leaves all of a stream that goes to a file, however much that is, and nothing instead of a part", func() {
+			const most = 3 << 20
+			spec := &job.Spec{
+				Module:     script(wasmtest.Times(most/1000, wasmtest.Print(strings.Repeat("x", 1000)))),
+				StdoutFile: "out.txt", Outputs: []string{"out.txt"}, Results: []job.NamedResult{{Path: "out.txt", Name: "all"}},
+			}
+			r := run(spec)
+			Expect(r.Success()).To(BeTrue(), r.Message)
+			Expect(r.Named[0].Blob.Size).To(BeEquivalentTo(most / 1000 * 1000))
+			spec.Limits.Stdout = most / 2
+			r = run(spec)
+			Expect(r.Kind).To(Equal(job.Incomplete))
+			Expect(r.Outputs).To(BeEmpty())
+			Expect(r.Missing).To(ContainElement(`output "out.txt": the program printed more than the 1572864 bytes that are kept`))
 		})
 
 		It("leaves named results: a file, all files of a directory each, and a directory as one archive, always the same", func() {

@@ -43,8 +43,8 @@ func (a *attempt) collect(r *job.Result, stdout, stderr *spool) error {
 	}
 	defer root.Close() //nolint:errcheck // opened for reading
 	c := collection{attempt: a, root: root, result: r}
-	c.copyStream(a.Spec.StdoutFile, stdout)
-	c.copyStream(a.Spec.StderrFile, stderr)
+	c.copyStream(a.Spec.StdoutFile, stdout, r.Truncated.Stdout)
+	c.copyStream(a.Spec.StderrFile, stderr, r.Truncated.Stderr)
 	for _, name := range a.Spec.Outputs {
 		if err := c.output(name); err != nil {
 			return fmt.Errorf("output %s: %w", name, err)
@@ -58,23 +58,27 @@ func (a *attempt) collect(r *job.Result, stdout, stderr *spool) error {
 	return nil
 }
 
-// copyStream puts a copy of what the program wrote where its outputs are, in place of what may be there.
-func (c *collection) copyStream(to string, s *spool) {
+// copyStream puts a copy of what the program wrote where its outputs are, in place of what may be there. A part of it would be taken for all of it, so
+// there is none then.
+func (c *collection) copyStream(to string, s *spool, truncated bool) {
 	if to == "" {
 		return
 	}
-	if err := c.writeStream(to, s); err != nil {
+	if err := c.writeStream(to, s, truncated); err != nil {
 		c.missing(fmt.Sprintf("output %q: %v", to, err))
 	}
 }
 
-func (c *collection) writeStream(to string, s *spool) error {
+func (c *collection) writeStream(to string, s *spool, truncated bool) error {
 	r, err := s.reader()
 	if err != nil {
 		return err
 	}
 	if err := c.root.Remove(to); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	if truncated {
+		return fmt.Errorf("the program printed more than the %d bytes that are kept", s.size)
 	}
 	f, err := place(c.root, to)
 	if err != nil {

@@ -49,7 +49,7 @@ func (a *attempt) prepare() (wasm.Request, error) {
 	}
 	return wasm.Request{
 		Module: file, Digest: module.Digest, Args: s.Args, Env: s.Env, Dir: a.dir,
-		Limits: limitsOf(s.Limits), Deterministic: s.Limits.Deterministic,
+		Limits: limitsFor(s), Deterministic: s.Limits.Deterministic,
 	}, nil
 }
 

@@ -16,6 +16,20 @@ func limitsOf(l job.Limits) wasm.Limits {
 	}
 }
 
+// limitsFor are the limits of a job. A stream that goes to a file is a file like any other: all of them together have a limit, it has none of its own unless
+// the job asks for one.
+func limitsFor(s *job.Spec) wasm.Limits {
+	l := limitsOf(s.Limits)
+	files := l.OrDefault().OutputBytes
+	if s.StdoutFile != "" && l.StdoutBytes == 0 {
+		l.StdoutBytes = files
+	}
+	if s.StderrFile != "" && l.StderrBytes == 0 {
+		l.StderrBytes = files
+	}
+	return l
+}
+
 func signed(n uint64) int64 { return int64(min(n, math.MaxInt64)) }
 
 // resultOf says in a job's terms how a run ended.
