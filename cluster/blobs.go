@@ -32,6 +32,9 @@ const (
 // BlobProtocol is the ALPN name under which nodes serve blobs.
 const BlobProtocol = blobProtocol
 
+// PeerBlobProtocol is the ALPN name under which nodes that keep blobs serve what they have, and only that.
+const PeerBlobProtocol = peerBlobProtocol
+
 // blobs is a node's bytes, served to others and filled from them.
 type blobs struct {
 	log   *slog.Logger

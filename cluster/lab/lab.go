@@ -13,11 +13,11 @@ import (
 	"github.com/urbancompute/ucp/config"
 )
 
-// Config says what a lab is made of. All but Env is required.
+// Config says what a lab is made of. All but CacheDir and Env is required.
 type Config struct {
 	Dir      string           // where everything of the lab is, which the caller removes
 	Program  string           // the ucp binary
-	CacheDir string           // where nodes keep what they compiled
+	CacheDir string           // where all nodes keep what they compiled; "": each for itself
 	Env      []string         // what nodes find in their environment, beside what they need, which wins
 	Now      func() time.Time // the wall clock
 }

@@ -97,7 +97,7 @@ func (n *Node) command() []string {
 
 func (n *Node) environment() []string {
 	return append(slices.Clone(n.lab.cfg.Env), // of two of a name the last one counts
-		"HOME="+n.File(), "UCP_CONFIG_DIR="+n.File("config"), "UCP_CACHE_DIR="+n.lab.cfg.CacheDir, "UCP_LOG_FORMAT=json", "PATH="+os.Getenv("PATH"))
+		"HOME="+n.File(), "UCP_CONFIG_DIR="+n.File("config"), "UCP_CACHE_DIR="+cmp.Or(n.lab.cfg.CacheDir, n.File("cache")), "UCP_LOG_FORMAT=json", "PATH="+os.Getenv("PATH"))
 }
 
 // Running says whether the node has a process, frozen or not.

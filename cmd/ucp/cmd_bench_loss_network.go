@@ -4,11 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/urbancompute/ucp/client"
@@ -21,63 +16,26 @@ import (
 // lossPatience is more than anything takes that a round waits for, apart from the job and the loss itself.
 const lossPatience = time.Minute
 
-// lossNetwork is a network of processes that nodes are taken from, and a client of it.
+// lossNetwork is a network of processes that nodes are taken from.
 type lossNetwork struct {
-	*lab.Lab
+	*benchNetwork
 	kind   lossKind
-	dir    string
 	relays map[string]*lab.Relay // by executor
 	cut    *lab.Relay            // the one that is cut
-	client *client.Client
 	module client.Blob
 }
 
-// nodeLabel is the label by which a job can ask for one executor.
-const nodeLabel = "node"
-
 // newLossNetwork starts a network. The caller closes it, also one that comes with an error.
 func (a *app) newLossNetwork(ctx context.Context, kind lossKind) (*lossNetwork, error) {
-	program, err := os.Executable()
+	made, err := a.newBenchNetwork(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the program to run as nodes is not known: %w", err)
+		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "ucp-bench-*")
-	if err != nil {
-		return nil, fmt.Errorf("the network has no place: %w", err)
-	}
-	made, err := lab.New(lab.Config{Dir: dir, Program: program, CacheDir: filepath.Join(dir, "cache"), Env: a.lossVariables(ctx), Now: time.Now})
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	n := &lossNetwork{Lab: made, kind: kind, dir: dir, relays: map[string]*lab.Relay{}}
-	return n, n.start(ctx)
-}
-
-// lossVariables are those of the environment that do not configure ucp: what is measured is a network that nobody configured. Who debugs wants
-// to know more.
-func (a *app) lossVariables(ctx context.Context) []string {
-	var pairs []string
-	if a.log.Enabled(ctx, slog.LevelDebug) {
-		pairs = append(pairs, "UCP_LOG_LEVEL=debug")
-	}
-	for name, value := range a.env.Variables {
-		if !strings.HasPrefix(name, "UCP_") {
-			pairs = append(pairs, name+"="+value)
-		}
-	}
-	return pairs
-}
-
-func (n *lossNetwork) start(ctx context.Context) error {
+	n := &lossNetwork{benchNetwork: made, kind: kind, relays: map[string]*lab.Relay{}}
 	if err := n.populate(); err != nil {
-		return err
+		return n, err
 	}
-	if err := n.renew(ctx); err != nil {
-		return err
-	}
-	var err error
-	n.client, err = client.Dial(ctx, client.Options{Addresses: n.addresses(), Identity: n.Client()})
-	return err
+	return n, n.start(ctx)
 }
 
 // populate makes the nodes.
@@ -119,37 +77,6 @@ func (n *lossNetwork) seedsOf(executor string) ([]string, error) {
 	return []string{relay.Address()}, nil
 }
 
-func (n *lossNetwork) having(role string) []*lab.Node {
-	return slices.DeleteFunc(n.Nodes(), func(node *lab.Node) bool { return !node.Has(role) })
-}
-
-// addresses are those of the brokers.
-func (n *lossNetwork) addresses() (all []string) {
-	for _, b := range n.having(identity.RoleBroker) {
-		all = append(all, b.Address())
-	}
-	return all
-}
-
-// byID returns the node of that id, nil if it is none of ours.
-func (n *lossNetwork) byID(id string) *lab.Node {
-	all := n.Nodes()
-	if i := slices.IndexFunc(all, func(node *lab.Node) bool { return node.ID() == id }); i >= 0 {
-		return all[i]
-	}
-	return nil
-}
-
-// close ends all processes and removes what they wrote.
-func (n *lossNetwork) close() error {
-	var err error
-	if n.client != nil {
-		err = n.client.Close()
-	}
-	n.Close()
-	return errors.Join(err, os.RemoveAll(n.dir))
-}
-
 // mend brings back what was taken from the network. A node other than the lost one that does not run any more has ended by itself.
 func (n *lossNetwork) mend(ctx context.Context, lost *lab.Node) error {
 	ctx, enough := context.WithTimeout(ctx, lossPatience)
@@ -167,20 +94,6 @@ func (n *lossNetwork) mend(ctx context.Context, lost *lab.Node) error {
 		if node != lost {
 			errs = append(errs, fmt.Errorf("node %s has ended by itself: %s", node.Name, node.LastLine()))
 		}
-		errs = append(errs, node.Start(ctx))
-	}
-	return errors.Join(errs...)
-}
-
-// renew starts all nodes anew: for a network that does not become whole by itself, so that the next round need not wait in vain too.
-func (n *lossNetwork) renew(ctx context.Context) error {
-	for _, node := range n.Nodes() {
-		node.Kill()
-	}
-	ctx, enough := context.WithTimeout(ctx, lossPatience)
-	defer enough()
-	var errs []error
-	for _, node := range n.Nodes() {
 		errs = append(errs, node.Start(ctx))
 	}
 	return errors.Join(errs...)
@@ -222,24 +135,6 @@ func (n *lossNetwork) wholeAt(ctx context.Context, b *lab.Node) (err error) {
 	})
 }
 
-// missing says what a broker's list of nodes lacks.
-func (n *lossNetwork) missing(seen []client.Node) error {
-	for _, node := range n.Nodes() {
-		i := slices.IndexFunc(seen, func(s client.Node) bool { return s.ID == node.ID() })
-		switch {
-		case i < 0:
-			return fmt.Errorf("it has not heard of node %s", node.Name)
-		case seen[i].State != "up":
-			return fmt.Errorf("node %s is %s: %s", node.Name, seen[i].State, seen[i].Reason)
-		case node.Has(identity.RoleExecutor) && n.byID(seen[i].Home) == nil:
-			return fmt.Errorf("executor %s has no home", node.Name)
-		case seen[i].Used > 0:
-			return fmt.Errorf("executor %s has something to do", node.Name)
-		}
-	}
-	return nil
-}
-
 // warm runs the module at an executor, which has it compiled then.
 func (n *lossNetwork) warm(ctx context.Context, e *lab.Node) error {
 	spec := n.job(time.Millisecond)
@@ -258,25 +153,4 @@ func (n *lossNetwork) warm(ctx context.Context, e *lab.Node) error {
 // job is one that takes a while. It is kept until its round is over.
 func (n *lossNetwork) job(work time.Duration) *client.Spec {
 	return &client.Spec{Name: "loss", Module: n.module, Args: []string{"pause"}, Stdin: inline(wasm.PauseFor(work)), Retention: time.Hour}
-}
-
-// glimpse is how long nobody looks for what nobody tells.
-const glimpse = 20 * time.Millisecond
-
-// until looks again and again until nothing is missing any more, or ctx ends; the error is what was missing last.
-func until(ctx context.Context, missing func() error) (last error) {
-	for {
-		err := missing()
-		if err == nil {
-			return nil
-		}
-		if last == nil || ctx.Err() == nil { // else it says that ctx has ended
-			last = err
-		}
-		select {
-		case <-ctx.Done():
-			return last
-		case <-time.After(glimpse):
-		}
-	}
 }

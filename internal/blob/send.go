@@ -73,7 +73,7 @@ func (c *Client) putParts(ctx context.Context, base string, d Digest, size int64
 	return (&sending{client: c, base: base, digest: d, size: size, r: r}).from(ctx, 0)
 }
 
-// sending is an upload in parts, each held in memory until the peer has it on disk.
+// sending is an upload in parts, each held in memory until the peer has it on disk; the next one is read meanwhile.
 type sending struct {
 	client *Client
 	base   string
@@ -82,7 +82,6 @@ type sending struct {
 	r      io.Reader
 	read   int64 // bytes of r so far
 	begun  int64 // where it went on
-	part   bytes.Buffer
 }
 
 // from sends the bytes from offset on.
@@ -93,18 +92,53 @@ func (s *sending) from(ctx context.Context, offset int64) error {
 	if err := s.skip(ctx, offset); err != nil {
 		return err
 	}
-	for offset < s.size {
-		n := min(flightBytes, s.size-offset)
-		if err := s.load(ctx, n); err != nil {
-			return err
+	ctx, stop := context.WithCancel(ctx)
+	parts := make(chan loaded)
+	go s.loadAll(ctx, offset, parts)
+	defer func() {
+		stop()
+		for range parts { //nolint:revive // until nobody touches r any more
 		}
-		done, err := s.deliver(ctx, offset)
+	}()
+	for offset < s.size {
+		part, more := <-parts
+		if !more {
+			return context.Cause(ctx)
+		}
+		if part.err != nil {
+			return part.err
+		}
+		done, err := s.deliver(ctx, offset, part.data)
 		if err != nil || done {
 			return err
 		}
-		offset += n
+		offset += int64(len(part.data))
 	}
 	return errors.New("the peer has all of the blob and does not say that it keeps it")
+}
+
+// loaded is a part that was read, or why it was not.
+type loaded struct {
+	data []byte
+	err  error
+}
+
+// loadAll reads one part after the other, each into the memory of the last but one: that is delivered when the one behind it is taken.
+func (s *sending) loadAll(ctx context.Context, offset int64, parts chan<- loaded) {
+	defer close(parts)
+	var buffers [2]bytes.Buffer
+	for i := 0; offset < s.size; i++ {
+		part := s.load(ctx, &buffers[i%len(buffers)], min(flightBytes, s.size-offset))
+		select {
+		case parts <- part:
+		case <-ctx.Done():
+			return
+		}
+		if part.err != nil {
+			return
+		}
+		offset += int64(len(part.data))
+	}
 }
 
 func (s *sending) skip(ctx context.Context, n int64) error {
@@ -117,20 +151,19 @@ func (s *sending) skip(ctx context.Context, n int64) error {
 	return err
 }
 
-func (s *sending) load(ctx context.Context, n int64) error {
-	s.part.Reset()
-	s.part.Grow(int(n))
-	m, err := io.CopyN(onlyWriter{&s.part}, contextReader{ctx, s.r}, n)
+func (s *sending) load(ctx context.Context, into *bytes.Buffer, n int64) loaded {
+	into.Reset()
+	into.Grow(int(n))
+	m, err := io.CopyN(onlyWriter{into}, contextReader{ctx, s.r}, n)
 	s.read += m
 	if errors.Is(err, io.EOF) {
-		return fmt.Errorf("%d of %d bytes came: %w", s.read, s.size, io.ErrUnexpectedEOF)
+		err = fmt.Errorf("%d of %d bytes came: %w", s.read, s.size, io.ErrUnexpectedEOF)
 	}
-	return err
+	return loaded{into.Bytes(), err}
 }
 
-// deliver sends the part that was loaded until the peer has all of it. It is done when the peer has the blob.
-func (s *sending) deliver(ctx context.Context, offset int64) (done bool, err error) {
-	data := s.part.Bytes()
+// deliver sends a part until the peer has all of it. It is done when the peer has the blob.
+func (s *sending) deliver(ctx context.Context, offset int64, data []byte) (done bool, err error) {
 	for tries := 0; len(data) > 0; {
 		at, done, err := s.try(ctx, offset, data)
 		if done {

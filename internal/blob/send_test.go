@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"path/filepath"
 	"strconv"
+	"sync"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -101,6 +103,33 @@ var _ = Describe("Sending a large blob", Label("DATA-1"), func() {
 		Expect(files(dir)).To(BeEmpty())
 		Expect(there.Used()).To(BeZero())
 	})
+
+	It("reads one part ahead of the one that travels, and no further", func(ctx SpecContext) {
+		var given atomic.Int64
+		ahead := make(chan struct{})
+		source := bytes.NewReader(data)
+		r := readerFunc(func(p []byte) (int, error) {
+			n, err := source.Read(p)
+			if given.Add(int64(n)) == 8*mib {
+				close(ahead)
+			}
+			return n, err
+		})
+		var first sync.Once
+		inner := blob.Handler(there, everyone)
+		n := serveAll(map[string]http.Handler{"a": http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			defer GinkgoRecover()
+			if req.Method == http.MethodPut {
+				first.Do(func() {
+					Eventually(ctx, ahead).WithTimeout(failAfter).Should(BeClosed(), "the next part is read before this one is taken")
+					Expect(given.Load()).To(BeEquivalentTo(8 * mib))
+				})
+			}
+			inner.ServeHTTP(w, req)
+		})})
+		Expect(send(ctx, n, r)).To(Succeed())
+		Expect(readAll(ctx, there, d)).To(Equal(data))
+	}, NodeTimeout(failAfter))
 
 	It("ends when its reader does, and says after how much", func(ctx SpecContext) {
 		n := serveAll(map[string]http.Handler{"a": blob.Handler(there, everyone)})
