@@ -375,6 +375,18 @@ var _ = Describe("An executor's cache", Label("DATA-5"), func() {
 		Expect(err).To(MatchError(blob.ErrNotFound))
 	})
 
+	It("forgets another when the oldest is held", func(ctx SpecContext) {
+		s, _ := openStore(blob.Options{MaxBytes: 3000, Evict: true})
+		a := add(ctx, s, 1)
+		_, release, err := s.Path(ctx, a)
+		Expect(err).NotTo(HaveOccurred())
+		defer release()
+		b, c := add(ctx, s, 2), add(ctx, s, 3)
+		add(ctx, s, 4)
+		Expect(s.Has(a) && s.Has(c)).To(BeTrue())
+		Expect(s.Has(b)).To(BeFalse())
+	})
+
 	It("forgets nothing for what does not fit even then", func(ctx SpecContext) {
 		s, _ := openStore(blob.Options{MaxBytes: 2000, Evict: true})
 		a, b := add(ctx, s, 1), add(ctx, s, 2)

@@ -10,7 +10,7 @@ import (
 const sideBySide = 16
 
 // each runs work for 0 to n-1, several at a time, and returns the first error, after which no more is begun.
-func each(ctx context.Context, n int, work func(i int) error) error {
+func each(ctx context.Context, n int, work func(ctx context.Context, i int) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var next atomic.Int64
@@ -18,7 +18,7 @@ func each(ctx context.Context, n int, work func(i int) error) error {
 	for range min(n, sideBySide) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(n) && ctx.Err() == nil; i = next.Add(1) - 1 {
-				if err := work(int(i)); err != nil {
+				if err := work(ctx, int(i)); err != nil {
 					stop(err)
 				}
 			}

@@ -159,13 +159,13 @@ func (f *fetching) begin(ctx context.Context) (p *partial, whole bool, err error
 }
 
 func (f *fetching) beginWith(ctx context.Context, s *peerSource) (p *partial, whole bool, err error) {
-	ctx, body, resp, err := f.ask(ctx, s, fmt.Sprintf("bytes=0-%d", largeBytes-1))
+	asked, body, resp, err := f.ask(ctx, s, fmt.Sprintf("bytes=0-%d", largeBytes-1))
 	if err != nil {
 		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, body.Close()) }()
 	if resp.StatusCode != http.StatusPartialContent {
-		err = f.in.fillFrom(ctx, f.digest, body, resp.ContentLength)
+		err = f.in.fillFrom(asked, f.digest, body, resp.ContentLength)
 		return nil, err == nil, err
 	}
 	span, err := parsePart(resp.Header.Get("Content-Range"))
@@ -177,7 +177,11 @@ func (f *fetching) beginWith(ctx context.Context, s *peerSource) (p *partial, wh
 	}
 	f.size = span.Total
 	for i := 0; i < pieces(span.size()); i++ {
-		if err := f.piece(ctx, s, p, i, body); err != nil {
+		if err := f.piece(asked, s, p, i, body); err != nil {
+			f.outcome(s, i, err)
+			break
+		}
+		if err := p.catchUp(ctx); err != nil {
 			f.outcome(s, i, err)
 			break
 		}
@@ -302,13 +306,12 @@ func (f *fetching) outcome(s *peerSource, piece int, err error) {
 		return
 	}
 	f.todo = slices.Insert(f.todo, 0, piece)
-	var disk *diskFault
-	if errors.As(err, &disk) {
+	if _, ours := errors.AsType[*diskFault](err); ours {
 		f.fault = err
 		return
 	}
-	var refused *StatusError
-	s.err, s.final = err, errors.As(err, &refused) || errors.Is(err, errWrongSize) || errors.Is(err, errStalled)
+	_, refused := errors.AsType[*StatusError](err)
+	s.err, s.final = err, refused || errors.Is(err, errWrongSize) || errors.Is(err, errStalled)
 	f.conflict = f.conflict || errors.Is(err, errWrongSize)
 	f.in.log.Debug("source of a blob is left out", "blob", f.digest.String(), "source", s.base, "err", err)
 }
@@ -319,7 +322,7 @@ var errWrongSize = errors.New("the peer has a blob of another size")
 func (f *fetching) bring(ctx context.Context, s *peerSource, p *partial, i int) (err error) {
 	offset, n := p.span(i)
 	want := part{offset, offset + n - 1, p.size}
-	ctx, body, resp, err := f.ask(ctx, s, fmt.Sprintf("bytes=%d-%d", want.First, want.Last))
+	asked, body, resp, err := f.ask(ctx, s, fmt.Sprintf("bytes=%d-%d", want.First, want.Last))
 	if err != nil {
 		return err
 	}
@@ -334,7 +337,10 @@ func (f *fetching) bring(ctx context.Context, s *peerSource, p *partial, i int) 
 	if got != want {
 		return fmt.Errorf("%w: the peer gives %s, not %s", ErrBadRequest, got, want)
 	}
-	return f.piece(ctx, s, p, i, body)
+	if err := f.piece(asked, s, p, i, body); err != nil {
+		return err
+	}
+	return p.catchUp(ctx) // not in the time that the source has: after a restart it takes a while
 }
 
 // revive has sources whose connection broke tried again, and reports whether there are any.

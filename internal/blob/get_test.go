@@ -136,6 +136,11 @@ var _ = Describe("A large blob", Label("DATA-1"), func() {
 		Expect(readAll(ctx, here, d)).To(Equal(data))
 	})
 
+	It("is right although a transfer was cut while it hashed", func(ctx SpecContext) {
+		Expect(blob.HashInTwo(ctx, &lateCancel{Context: ctx, after: 7}, here, data)).To(Succeed())
+		Expect(readAll(ctx, here, d)).To(Equal(data))
+	})
+
 	It("that vanishes everywhere leaves what came for the next transfer, and says so", func(ctx SpecContext) {
 		gone := make(chan struct{})
 		wire := &tripwire{Handler: blob.Handler(there, everyone), after: 5 * mib}
@@ -309,6 +314,19 @@ var _ = Describe("What is left of transfers", Label("DATA-1"), func() {
 		Expect(files(filepath.Join(dir, "tmp"))).To(BeEmpty())
 	})
 })
+
+// lateCancel is a context that has ended once it was asked so often.
+type lateCancel struct {
+	context.Context
+	after int
+}
+
+func (c *lateCancel) Err() error {
+	if c.after--; c.after < 0 {
+		return context.Canceled
+	}
+	return nil
+}
 
 // logged returns a store that logs to w.
 func logged(w io.Writer) *blob.Store {

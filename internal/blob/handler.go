@@ -186,9 +186,10 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, d Digest) {
 		return
 	}
 	status, offset := http.StatusOK, p.Total
-	err = h.in.ensure(r.Context(), d, func() (err error) {
+	ctx := r.Context()
+	err = h.in.ensure(ctx, d, func() (err error) {
 		status = http.StatusAccepted
-		if offset, err = h.in.takePart(r.Context(), d, p, r.Body); offset == p.Total {
+		if offset, err = h.in.takePart(ctx, d, p, r.Body); offset == p.Total {
 			status = http.StatusCreated
 		}
 		return err
@@ -240,8 +241,8 @@ func (h *handler) hasAll(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer := make([]byte, len(all))
-	err = each(r.Context(), len(all), func(i int) error {
-		_, err := h.backend.Size(r.Context(), all[i])
+	err = each(r.Context(), len(all), func(ctx context.Context, i int) error {
+		_, err := h.backend.Size(ctx, all[i])
 		if answer[i] = '1'; errors.Is(err, ErrNotFound) {
 			answer[i], err = '0', nil
 		}

@@ -32,7 +32,7 @@ func Open(ctx context.Context, name string, opt Options) (Backend, error) {
 	}
 	switch u.Scheme {
 	case "file":
-		return openFile(u, opt)
+		return openFile(u, opt) //nolint:contextcheck // a store is opened whole: counting what is there is not given up half-way
 	case "s3":
 		return openS3(ctx, u, opt)
 	case "mem":

@@ -98,7 +98,7 @@ func readFooter(r io.ReaderAt, length int64) (size int64, have []byte, err error
 	if _, err := r.ReadAt(footer, length-int64(footerSize)); err != nil {
 		return 0, nil, err
 	}
-	size = int64(binary.BigEndian.Uint64(footer)) //nolint:gosec // a negative one is refused below
+	size = int64(binary.BigEndian.Uint64(footer)) // a negative one is refused below
 	if !bytes.Equal(footer[8:], []byte(partMagic)) || size < 1 || size > maxPieces*pieceBytes {
 		return 0, nil, errors.New("not a part of a blob")
 	}
@@ -198,7 +198,7 @@ type diskFault struct{ error }
 
 func (f *diskFault) Unwrap() error { return f.error }
 
-// got notes that piece i is on disk, and hashes as far as pieces are there without a gap.
+// got notes that piece i is on disk.
 func (p *partial) got(i int) error {
 	if _, err := p.file.WriteAt([]byte{1}, p.size+int64(i)); err != nil {
 		return &diskFault{diskError(err)}
@@ -209,11 +209,17 @@ func (p *partial) got(i int) error {
 	p.advance()
 	p.mu.Unlock()
 	p.in.budget.wrote(n)
+	return nil
+}
+
+// catchUp hashes as far as pieces are there without a gap, unless somebody does. After a restart that is all that an
+// earlier life left.
+func (p *partial) catchUp(ctx context.Context) error {
 	if !p.hashing.TryLock() {
 		return nil // whoever hashes goes on to the end of what is there, or verify does
 	}
 	defer p.hashing.Unlock()
-	return p.hashOn(context.Background())
+	return p.hashOn(ctx)
 }
 
 // hashOn hashes what is on disk without a gap. The bytes were just written: they come from memory.
@@ -224,6 +230,8 @@ func (p *partial) hashOn(ctx context.Context) error {
 		offset, n := p.span(p.hashed)
 		part := io.NewSectionReader(p.file, offset, n)
 		if _, err := io.CopyBuffer(onlyWriter{p.hash}, onlyReader{contextReader{ctx, part}}, buf[:]); err != nil {
+			p.hash.Reset() // a part of a piece is in it
+			p.hashed = 0
 			return &diskFault{err}
 		}
 		p.hashed++

@@ -106,8 +106,7 @@ func (ps *partials) excess(now time.Time) []*partial {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	n, bytes := 0, int64(0)
-	for i := len(ps.idle) - 1; i >= 0; i-- { // the youngest first
-		p := ps.idle[i]
+	for i, p := range slices.Backward(ps.idle) { // the youngest first
 		n, bytes = n+1, bytes+p.size
 		if n > maxPartials || bytes > ps.most && p.rests(now) || now.Sub(p.used) > partialAge {
 			old := slices.Clone(ps.idle[:i+1])
@@ -221,7 +220,9 @@ func (in *intake) takePart(ctx context.Context, d Digest, span part, r io.Reader
 		if _, n := p.span(int(offset / pieceBytes)); offset+n > span.Last+1 {
 			break // no part of a piece: it would not be found again
 		}
-		_, err = p.receive(ctx, int(offset/pieceBytes), r)
+		if _, err = p.receive(ctx, int(offset/pieceBytes), r); err == nil {
+			err = p.catchUp(ctx)
+		}
 		offset = p.offset()
 	}
 	switch {

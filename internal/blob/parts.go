@@ -51,7 +51,7 @@ func number(text string) int64 {
 	if err != nil || strings.HasPrefix(text, "+") {
 		return -1
 	}
-	return int64(n) //nolint:gosec // it has 63 bits
+	return int64(n) // it has 63 bits
 }
 
 // errRange says that a range lies outside.
@@ -89,8 +89,7 @@ func readOffset(h http.Header) int64 {
 
 // offsetIn returns how much of an upload a peer has that refused with err.
 func offsetIn(err error) int64 {
-	var refused *StatusError
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*StatusError](err); ok {
 		return refused.offset
 	}
 	return 0

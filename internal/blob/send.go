@@ -194,10 +194,12 @@ const refusedAt = -1
 // try sends data once, and returns up to where the peer has it now. An error beside it is why that may be no further.
 func (s *sending) try(ctx context.Context, offset int64, data []byte) (at int64, done bool, err error) {
 	span := part{offset, offset + int64(len(data)) - 1, s.size}
+	body := &loan{data: data}
 	resp, err := s.client.do(ctx, request{
 		method: http.MethodPut, base: s.base, path: s.digest.String(), header: http.Header{"Content-Range": {span.String()}},
-		body: bytesBody(data), size: int64(len(data)),
+		body: body.open, size: int64(len(data)),
 	})
+	body.end()
 	if err == nil {
 		at, done = readOffset(resp.Header), resp.StatusCode != http.StatusAccepted
 		return at, done, resp.Body.Close()
@@ -205,8 +207,7 @@ func (s *sending) try(ctx context.Context, offset int64, data []byte) (at int64,
 	if errors.Is(err, ErrOffset) {
 		return offsetIn(err), false, err
 	}
-	var refused *StatusError
-	if errors.As(err, &refused) || ctx.Err() != nil {
+	if _, refused := errors.AsType[*StatusError](err); refused || ctx.Err() != nil {
 		return refusedAt, false, err
 	}
 	// The connection broke: how far did it get?

@@ -10,5 +10,5 @@ func freeBytes(dir string) (int64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return -1, err
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:gosec,unconvert // the types differ from system to system
+	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // the types differ from system to system
 }

@@ -58,7 +58,7 @@ func OpenStore(dir string, opt Options) (*Store, error) {
 	if opt.Evict {
 		s.lru = newLRU()
 	}
-	if err := errors.Join(s.in.sweep(), s.count()); err != nil {
+	if err := errors.Join(s.in.sweep(), s.count(context.Background())); err != nil {
 		return nil, fmt.Errorf("blob store %s: %w", dir, errors.Join(err, s.in.partials.close(), root.Close()))
 	}
 	return s, nil
@@ -70,16 +70,16 @@ func openRoot(dir string) (*os.Root, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil { //nolint:gosec // where a store lies is for the configuration to say
 		return nil, err
 	}
 	return os.OpenRoot(dir)
 }
 
 // count adds up the blobs on disk, and forgets what is too much for a cache.
-func (s *Store) count() error {
+func (s *Store) count(ctx context.Context) error {
 	var cached []Info
-	err := s.Walk(context.Background(), func(b Info) error {
+	err := s.Walk(ctx, func(b Info) error {
 		s.in.budget.holds(b.Size, 0)
 		if s.lru.order != nil {
 			cached = append(cached, b)

@@ -53,3 +53,43 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 func (*uploadBody) Close() error {
 	return nil
 }
+
+// loan lends bytes to a transport, as often as it wants them, until they are needed for something else.
+type loan struct {
+	mu   sync.Mutex
+	data []byte // nil once it is over
+}
+
+// open returns the bytes as a request body.
+func (l *loan) open() (io.ReadCloser, error) { return &loanBody{loan: l}, nil }
+
+// end waits for a Read under way; after it there is none.
+func (l *loan) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.data = nil
+}
+
+// loanBody is one request's view of a loan.
+type loanBody struct {
+	loan *loan
+	read int
+}
+
+// Read reads on while the loan lasts.
+func (b *loanBody) Read(p []byte) (int, error) {
+	b.loan.mu.Lock()
+	defer b.loan.mu.Unlock()
+	if b.loan.data == nil {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	if b.read == len(b.loan.data) {
+		return 0, io.EOF
+	}
+	n := copy(p, b.loan.data[b.read:])
+	b.read += n
+	return n, nil
+}
+
+// Close is called by the transport, at any time and from any goroutine.
+func (*loanBody) Close() error { return nil }
