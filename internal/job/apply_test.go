@@ -107,6 +107,19 @@ var _ = Describe("A job", Label("JOB-2"), func() {
 		Entry("when its bytes could not be fetched", finished(1, "e1", result(Unfetched, 0))),
 	)
 
+	DescribeTable("takes a failure from an executor that it was told has nothing of it, and does not wait for that attempt again", Label("JOB-3", "LOSS-3"),
+		func(kind ResultKind, guess Event) {
+			j, _ := after(newJob(retries(2)), placedOn("e1"), guess, RetryDue{At: at(6)}, placedOn("e2"), finished(1, "e1", result(kind, 1)))
+			j, _ = after(j, Reported{Executor: "e1", Lease: 2, Running: []Held{{Name: attempt(1)}}, At: at(10)}) // sent before the answer came
+			Expect(j.Current().Attempts[0].State).To(Equal(Failed))
+			j, _ = after(j, finished(2, "e2", result(kind, 1)))
+			Expect(j.State()).To(Equal(StateQueued))
+		},
+		Entry("a program's, of an attempt that nobody heard of", Exited, Declined{Attempt: attempt(1), Reason: "no broker in reach hears its executor", At: at(5)}),
+		Entry("a sandbox's, of an attempt that nobody heard of", Crashed, Declined{Attempt: attempt(1), Reason: "no broker in reach hears its executor", At: at(5)}),
+		Entry("a program's, of a lost one", Exited, lostE1),
+	)
+
 	It("ignores the loss of an executor under an older lease", Label("JOB-4"), func() {
 		j, _ := after(newJob(), Deployable{Executor: "e1", Lease: 2, Incarnation: 7, At: at(2)}, lostE1)
 		Expect(j.State()).To(Equal(StateRunning))

@@ -126,9 +126,10 @@ func (t *turn) outdated(i int, ev Finished) {
 	}
 }
 
-// ended says that nothing more is counted of an attempt: its failure came before, or it was told to stop.
+// ended says that nothing more is counted of an attempt: its failure came before, or it was told to stop. That one was lost or refused was a guess
+// where its result comes after all; if it stayed a guess, an executor that reports while its answer is on the way would have the attempt go on.
 func (s AttemptState) ended() bool {
-	return s == Failed || s == Refused || s == Stopped || s == SetAside || s == Delivered
+	return s == Failed || s == Stopped || s == SetAside || s == Delivered
 }
 
 // blameless is for failures that the program had no part in. They cost no retry.
