@@ -107,6 +107,7 @@ type peerBroker struct {
 	pid     *actor.PID
 	journal string        // empty until it said so
 	knows   ledger.Vector // at least
+	equal   uint64        // the hash of the ledger that its own and this one were last found equal in
 }
 
 // counts are what `ucp status` tells.

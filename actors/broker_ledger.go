@@ -15,7 +15,7 @@ import (
 
 // summarize tells the sync actor what a ping says: equal hashes are equal ledgers.
 func (b *Broker) summarize(ctx actor.Context) {
-	told := &summary{b.replica.Hash()}
+	told := &summary{b.replica.Hash(), b.replica.Behind()}
 	b.hold(func() { ctx.Send(b.sync, told) })
 }
 
@@ -31,16 +31,29 @@ func (b *Broker) pinged(ctx actor.Context, msg *pinged) {
 		b.tellKnowledge(ctx, vectorRequest{peer: msg.peer, answer: true})
 	case !b.fenced(p.journal):
 		b.held(ctx, p.journal, b.replica.Vector()) // it holds what we hold
-		b.caughtUp(p)
+		p.equal = msg.hash
+		b.caughtUp(!msg.behind)
 	}
 }
 
-// caughtUp ends being behind: this ledger equals that of a peer.
-func (b *Broker) caughtUp(_ *peerBroker) {
-	if b.replica.Behind() {
+// caughtUp ends being behind once this ledger equals that of a peer that is not. Two that are may hold the same and both lack what the others forgot:
+// they say nothing for each other. Where everybody is behind, who equals all others has heard whatever there is to hear.
+func (b *Broker) caughtUp(ahead bool) {
+	if b.replica.Behind() && (ahead || b.equalsAll()) {
 		b.replica.SetBehind(false)
 		b.saveMeta(metaBehind, []byte{})
 	}
+}
+
+// equalsAll says whether all other brokers of the network were found to hold what is held here now.
+func (b *Broker) equalsAll() bool {
+	equal, hash := map[string]bool{b.journal: true}, b.replica.Hash()
+	for _, p := range b.peers {
+		if p.equal == hash {
+			equal[p.journal] = true
+		}
+	}
+	return !slices.ContainsFunc(b.census.Members(), func(m string) bool { return !equal[m] })
 }
 
 // tellKnowledge has a peer told what this broker has on disk.

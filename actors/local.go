@@ -132,8 +132,9 @@ type wrote struct{}
 type (
 	summaryRequest struct{}
 	pinged         struct {
-		peer string
-		hash uint64
+		peer   string
+		hash   uint64
+		behind bool
 	}
 	vectorRequest struct {
 		peer   string
@@ -187,7 +188,10 @@ type (
 
 // What the broker has sync send, when everything it rests on is on disk.
 type (
-	summary     struct{ hash uint64 }
+	summary     struct {
+		hash   uint64
+		behind bool
+	}
 	vectorReady struct {
 		peer string
 		tell *messages.SyncVector

@@ -97,7 +97,7 @@ func (s *syncer) Receive(ctx actor.Context) {
 func (s *syncer) hear(ctx actor.Context) {
 	switch msg := ctx.Message().(type) {
 	case *messages.SyncPing:
-		ctx.Send(s.broker, &pinged{s.from(ctx), msg.GetHash()})
+		ctx.Send(s.broker, &pinged{s.from(ctx), msg.GetHash(), msg.GetBehind()})
 	case *messages.SyncVector:
 		s.told(ctx, msg)
 	case *messages.SyncDelta:
@@ -163,7 +163,7 @@ func (s *syncer) ping(ctx actor.Context, msg *summary) {
 		names = names[:aFew]
 	}
 	for _, n := range names {
-		ctx.Request(s.peers[n].pid, &messages.SyncPing{Hash: msg.hash})
+		ctx.Request(s.peers[n].pid, &messages.SyncPing{Hash: msg.hash, Behind: msg.behind})
 	}
 }
 

@@ -189,6 +189,44 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 		})
 	})
 
+	It("takes no job back from brokers that were away together and hold the same", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3", "b4")
+			w.Executor("e1", "b1")
+			c := w.Client("c1")
+			id := c.Submit("b1", brief("3s"))
+			w.Run(time.Second)
+			w.Split("b3", "b4")
+			w.Run(time.Minute)
+			Expect(known(w, "b1", id)).To(BeFalse())
+			Expect(known(w, "b3", id) && known(w, "b4", id)).To(BeTrue())
+			behind, parted := map[string]bool{}, false
+			w.OnArrival(func(a sim.Arrival) {
+				if m, ok := a.Message.(*messages.SyncPing); ok {
+					behind[a.From] = m.GetBehind()
+				}
+				if _, ok := a.Message.(*messages.SyncDelta); ok && a.From == "b1" && a.To == "b3" && !parted {
+					parted = true
+					w.Split("b3", "b4") // b3 has heard that it was away, and not what was forgotten
+				}
+			})
+			w.Heal()
+			w.Split("b2")
+			w.Split("b4")
+			w.RunUntil(20*time.Second, func() bool { return parted })
+			w.Heal()
+			w.Split("b3", "b4")
+			w.Run(10 * time.Second)
+			Expect(behind).To(And(HaveKeyWithValue("b3", true), HaveKeyWithValue("b4", true)))
+			w.Heal()
+			w.Run(20 * time.Second)
+			Expect(behind).To(And(HaveKeyWithValue("b3", false), HaveKeyWithValue("b4", false)))
+			for _, b := range []string{"b1", "b2", "b3", "b4"} {
+				Expect(known(w, b, id)).To(BeFalse(), b)
+			}
+		})
+	})
+
 	It("lets no end be final of a job that was taken a second time behind a partition that outlasted it", Label("JOB-7"), func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2", "b3")

@@ -3129,7 +3129,8 @@ func (x *Relay) GetStop() *StopAttempt {
 // SyncPing opens a round: equal hashes end it.
 type SyncPing struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Hash          uint64                 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"` // of vector and ledger
+	Hash          uint64                 `protobuf:"fixed64,1,opt,name=hash,proto3" json:"hash,omitempty"`    // of vector and ledger
+	Behind        bool                   `protobuf:"varint,2,opt,name=behind,proto3" json:"behind,omitempty"` // others forgot while the sender was away, and it may hold what they forgot
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3169,6 +3170,13 @@ func (x *SyncPing) GetHash() uint64 {
 		return x.Hash
 	}
 	return 0
+}
+
+func (x *SyncPing) GetBehind() bool {
+	if x != nil {
+		return x.Behind
+	}
+	return false
 }
 
 // SyncVector says what its sender knows; the receiver answers with what is missing.
@@ -5971,9 +5979,10 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05Relay\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12+\n" +
 	"\x06answer\x18\x02 \x01(\v2\x13.ucp.ResultAnsweredR\x06answer\x12$\n" +
-	"\x04stop\x18\x03 \x01(\v2\x10.ucp.StopAttemptR\x04stop\"\x1e\n" +
+	"\x04stop\x18\x03 \x01(\v2\x10.ucp.StopAttemptR\x04stop\"6\n" +
 	"\bSyncPing\x12\x12\n" +
-	"\x04hash\x18\x01 \x01(\x06R\x04hash\"\xc4\x01\n" +
+	"\x04hash\x18\x01 \x01(\x06R\x04hash\x12\x16\n" +
+	"\x06behind\x18\x02 \x01(\bR\x06behind\"\xc4\x01\n" +
 	"\n" +
 	"SyncVector\x12\x1c\n" +
 	"\tknowledge\x18\x01 \x01(\fR\tknowledge\x12\x16\n" +

@@ -124,7 +124,7 @@ func (r *Replica) bounds(v Vector) []uint64 {
 // would be forgotten any more.
 func (r *Replica) Behind() bool { return r.behind }
 
-// SetBehind restores what Behind says after a start, and ends it once the replica was compared with one that is not behind.
+// SetBehind restores what Behind says after a start, and ends it once the replica was compared with one that is not behind, or with all.
 func (r *Replica) SetBehind(behind bool) { r.behind = behind }
 
 // noticeHorizon says of a record that came from elsewhere what it means for Behind. A delta has the horizon first, so this is decided before
