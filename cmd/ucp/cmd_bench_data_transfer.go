@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -95,7 +96,9 @@ func megabytes(size int64, took time.Duration) float64 { return float64(size) / 
 
 // noise gives bytes that nothing can compress, without holding them.
 func noise(size int64, seed uint64) io.Reader {
-	key := [32]byte{byte(seed), byte(seed >> 8), byte(size), byte(size >> 8), byte(size >> 16), byte(size >> 24), byte(size >> 32)}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	binary.LittleEndian.PutUint64(key[8:], uint64(size)) //nolint:gosec // not negative
 	return io.LimitReader(rand.NewChaCha8(key), size)
 }
 
