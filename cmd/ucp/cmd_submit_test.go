@@ -209,7 +209,7 @@ jobs:
 	}, SpecTimeout(soon))
 })
 
-var _ = Describe("The example plans", Label("PLAN-1", "JOB-10"), Ordered, func() {
+var _ = Describe("The example plans", Label("real"), Label("PLAN-1", "JOB-10"), Ordered, func() {
 	var (
 		u   person
 		dir string // with examples/plans and bin side by side, as in the repository
