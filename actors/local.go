@@ -216,7 +216,7 @@ type (
 
 // What the broker has sync send, when everything it rests on is on disk.
 type (
-	summary     struct {
+	summary struct {
 		hash   uint64
 		behind bool
 	}

@@ -216,6 +216,6 @@ func spreadOf(values []float64) spread {
 	return spread{Min: sorted[0], Median: sorted[len(sorted)/2], Max: sorted[len(sorted)-1]}
 }
 
-func (s spread) text(unit string) string {
-	return fmt.Sprintf("%.0f %s (%.0f–%.0f)", s.Median, unit, s.Min, s.Max)
+func (s spread) text() string {
+	return fmt.Sprintf("%.0f MB/s (%.0f–%.0f)", s.Median, s.Min, s.Max)
 }

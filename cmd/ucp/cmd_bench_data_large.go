@@ -57,7 +57,7 @@ func (n *dataNetwork) large(ctx context.Context, size int64) (*largeOutput, erro
 	}
 	err = watchMemory(map[*lab.Node]*passageOutput{store: &out.Out, executor: &out.Job}, func() error {
 		spec := n.at(executor.Name, inline(wasm.Noop()))
-		spec.Files = []client.File{{Path: "large", Blob: client.Blob{Digest: d, Size: uint64(size)}}} //nolint:gosec // not negative
+		spec.Files = []client.File{{Path: "large", Blob: client.Blob{Digest: d, Size: uint64(size)}}}
 		_, err := n.timedStart(ctx, spec)
 		return err
 	})
@@ -113,7 +113,7 @@ func (l *largeOutput) rows() [][]string {
 		return []string{what, fmt.Sprintf("%s idle, %s at most: %s above idle, in %s", memoryText(p.Idle), memoryText(p.Peak), memoryText(p.Above), brief(p.Took))}
 	}
 	return [][]string{
-		{"blob of " + bytesText(uint64(l.Bytes)), "resident memory"}, //nolint:gosec // not negative
+		{"blob of " + bytesText(uint64(l.Bytes)), "resident memory"},
 		row("  datastore, put", l.In), row("  datastore, got from", l.Out), row("  executor", l.Job),
 	}
 }

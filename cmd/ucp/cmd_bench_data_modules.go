@@ -56,7 +56,7 @@ func (n *dataNetwork) firstStarts(ctx context.Context, size int64) (*moduleOutpu
 // timedStart runs a job and watches it.
 func (n *dataNetwork) timedStart(ctx context.Context, spec *client.Spec) (out startOutput, err error) {
 	spec.Limits.CompileTimeout = compilePatience
-	spec.Limits.Module = uint64(spec.Module.Size)
+	spec.Limits.Module = spec.Module.Size
 	began := time.Now()
 	s, err := n.client.Submit(ctx, spec)
 	if err != nil {
@@ -85,7 +85,7 @@ func (n *dataNetwork) timedStart(ctx context.Context, spec *client.Spec) (out st
 }
 
 func (m *moduleOutput) rows() [][]string {
-	rows := [][]string{{fmt.Sprintf("module of %s", bytesText(uint64(m.Bytes))), "uploaded in " + brief(m.Upload)}} //nolint:gosec // a size
+	rows := [][]string{{fmt.Sprintf("module of %s", bytesText(uint64(m.Bytes))), "uploaded in " + brief(m.Upload)}}
 	for _, s := range m.Starts {
 		rows = append(rows, []string{
 			fmt.Sprintf("  %s, run %d", s.Executor, s.Run),

@@ -65,7 +65,7 @@ func named(i int) string { return fmt.Sprintf("%s%03d/%07d", namedUnder, i%100, 
 
 // valueOf is the i-th value: no two are alike.
 func valueOf(i int) []byte {
-	return bytes.Repeat(binary.BigEndian.AppendUint64(nil, uint64(i)), namedBytes/8) //nolint:gosec // not negative
+	return bytes.Repeat(binary.BigEndian.AppendUint64(nil, uint64(i)), namedBytes/8)
 }
 
 func (n *dataNetwork) putNamed(ctx context.Context, i int) (durability int, err error) {

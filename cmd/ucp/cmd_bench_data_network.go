@@ -34,13 +34,15 @@ func (a *app) newDataNetwork(ctx context.Context) (*dataNetwork, error) {
 	n := &dataNetwork{benchNetwork: made}
 	n.transport = blob.NewTransport(n.dial)
 	n.blobs = blob.NewClient(n.transport)
-	if n.here, err = blob.OpenStore(filepath.Join(n.dir, "here"), blob.Options{Log: a.log}); err != nil {
+	if n.here, err = blob.OpenStore(filepath.Join(n.dir, "here"), blob.Options{Log: a.log}); err != nil { //nolint:contextcheck // it outlives the context it is opened in
 		return n, err
 	}
 	for _, s := range []struct{ name, role string }{
 		{"b1", identity.RoleBroker},
-		{"s1", identity.RoleDatastore}, {"s2", identity.RoleDatastore},
-		{"e1", identity.RoleExecutor}, {"e2", identity.RoleExecutor},
+		{"s1", identity.RoleDatastore},
+		{"s2", identity.RoleDatastore},
+		{"e1", identity.RoleExecutor},
+		{"e2", identity.RoleExecutor},
 	} {
 		flags := []string{"--labels", nodeLabel + "=" + s.name, "--caps-compile", compilePatience.String()}
 		if _, err := n.Add(lab.Setup{Name: s.name, Roles: []string{s.role}, Seeds: n.addresses(), Flags: flags}); err != nil {
@@ -107,7 +109,7 @@ func (n *dataNetwork) roomFor(ctx context.Context, p dataPlan) error {
 	}
 	if need += 2 << 30; space.Free >= 0 && space.Free < need { // of which datastores leave one free
 		return fmt.Errorf("%s has %s free, and this takes %s: set TMPDIR to a directory on a disk with more room, or move less",
-			n.dir, bytesText(uint64(space.Free)), bytesText(uint64(need))) //nolint:gosec // neither is negative
+			n.dir, bytesText(uint64(space.Free)), bytesText(uint64(need)))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -36,7 +37,7 @@ type transferRound struct{ disk, put, copied, got float64 }
 func (n *dataNetwork) transfers(ctx context.Context, size int64, rounds int) (*transferOutput, error) {
 	var disk, put, copied, got []float64
 	for i := range rounds {
-		r, err := n.transferRound(ctx, size, uint64(i)) //nolint:gosec // not negative
+		r, err := n.transferRound(ctx, size, uint64(i))
 		if err != nil {
 			return nil, err
 		}
@@ -95,7 +96,9 @@ func megabytes(size int64, took time.Duration) float64 { return float64(size) / 
 
 // noise gives bytes that nothing can compress, without holding them.
 func noise(size int64, seed uint64) io.Reader {
-	key := [32]byte{byte(seed), byte(seed >> 8), byte(size), byte(size >> 8), byte(size >> 16), byte(size >> 24), byte(size >> 32)}
+	var key [32]byte
+	binary.LittleEndian.PutUint64(key[:], seed)
+	binary.LittleEndian.PutUint64(key[8:], uint64(size))
 	return io.LimitReader(rand.NewChaCha8(key), size)
 }
 
@@ -126,10 +129,10 @@ func (n *dataNetwork) writeSynced(ctx context.Context, size int64) (err error) {
 
 func (t *transferOutput) rows() [][]string {
 	return [][]string{
-		{fmt.Sprintf("%s, %s", bytesText(uint64(t.Bytes)), counted(t.Rounds, "round")), "median (least to most); reached: " + t.Reached}, //nolint:gosec // a size
-		{"  disk alone", t.Disk.text("MB/s")},
-		{"  put", t.Put.text("MB/s")},
-		{"  copy", t.Copy.text("MB/s")},
-		{"  get", t.Get.text("MB/s")},
+		{fmt.Sprintf("%s, %s", bytesText(uint64(t.Bytes)), counted(t.Rounds, "round")), "median (least to most); reached: " + t.Reached},
+		{"  disk alone", t.Disk.text()},
+		{"  put", t.Put.text()},
+		{"  copy", t.Copy.text()},
+		{"  get", t.Get.text()},
 	}
 }

@@ -14,7 +14,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/urbancompute/ucp/cluster"
 	"github.com/urbancompute/ucp/config"
 )
 
@@ -22,14 +21,7 @@ var _ = Describe("Named data on the command line", Label("DATA-2"), Ordered, fun
 	var u person
 	BeforeAll(func(ctx SpecContext) {
 		u = somebody()
-		dev, err := cluster.StartDev(ctx, cluster.DevConfig{
-			Dir: filepath.Join(u.dir, "dev"), Host: "127.0.0.1", Executors: 1, Slots: 1, Version: "v-test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(dev.Close)
-		Expect(config.SaveContexts(filepath.Join(u.dir, "config", "contexts.yaml"), config.Contexts{
-			Current: "dev", Items: map[string]config.Context{"dev": {Network: "dev", Brokers: []string{dev.Broker.Addr()}, Identity: dev.Client}},
-		})).To(Succeed())
+		u.network(ctx, 1)
 		tmp := filepath.Join(u.dir, "tmp")
 		Expect(os.Mkdir(tmp, 0o700)).To(Succeed())
 		Expect(os.Setenv("TMPDIR", tmp)).To(Succeed())

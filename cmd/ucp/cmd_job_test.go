@@ -2,16 +2,11 @@ package main
 
 import (
 	"encoding/json"
-	"log/slog"
-	"path/filepath"
 	"strings"
-	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/urbancompute/ucp/cluster"
-	"github.com/urbancompute/ucp/config"
 	. "github.com/urbancompute/ucp/internal/wasm/wasmtest"
 )
 
@@ -19,14 +14,7 @@ var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
 	var u person
 	BeforeAll(func(ctx SpecContext) {
 		u = somebody()
-		dev, err := cluster.StartDev(ctx, cluster.DevConfig{
-			Dir: filepath.Join(u.dir, "dev"), Host: "127.0.0.1", Executors: 1, Slots: 1, Version: "v-test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(dev.Close)
-		Expect(config.SaveContexts(filepath.Join(u.dir, "config", "contexts.yaml"), config.Contexts{
-			Current: "dev", Items: map[string]config.Context{"dev": {Network: "dev", Brokers: []string{dev.Broker.Addr()}, Identity: dev.Client}},
-		})).To(Succeed())
+		u.network(ctx, 1)
 	}, NodeTimeout(soon))
 
 	// into runs a verb and decodes what it says.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"image/png"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,8 +16,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
-	"github.com/urbancompute/ucp/cluster"
-	"github.com/urbancompute/ucp/config"
 	"github.com/urbancompute/ucp/examples/modules"
 	"github.com/urbancompute/ucp/examples/text"
 	. "github.com/urbancompute/ucp/internal/wasm/wasmtest"
@@ -209,7 +206,7 @@ jobs:
 	}, SpecTimeout(soon))
 })
 
-var _ = Describe("The example plans", Label("PLAN-1", "JOB-10"), Ordered, func() {
+var _ = Describe("The example plans", Label("real"), Label("PLAN-1", "JOB-10"), Ordered, func() {
 	var (
 		u   person
 		dir string // with examples/plans and bin side by side, as in the repository
@@ -290,14 +287,7 @@ var _ = Describe("Plans on a network", Label("PLAN-1"), Ordered, func() {
 	var u person
 	BeforeAll(func(ctx SpecContext) {
 		u = somebody()
-		dev, err := cluster.StartDev(ctx, cluster.DevConfig{
-			Dir: filepath.Join(u.dir, "dev"), Host: "127.0.0.1", Executors: 1, Slots: 2, Version: "v-test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		})
-		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(dev.Close)
-		Expect(config.SaveContexts(filepath.Join(u.dir, "config", "contexts.yaml"), config.Contexts{
-			Current: "dev", Items: map[string]config.Context{"dev": {Network: "dev", Brokers: []string{dev.Broker.Addr()}, Identity: dev.Client}},
-		})).To(Succeed())
+		u.network(ctx, 2)
 		u.program("hello.wasm", Print("hello\n"))
 		u.program("bad.wasm", Print("half\n"), Exit(3))
 	}, NodeTimeout(soon))

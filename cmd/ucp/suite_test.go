@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/cluster"
 	"github.com/urbancompute/ucp/config"
 	"github.com/urbancompute/ucp/internal/wasm"
 )
@@ -46,6 +48,19 @@ func (u person) variables(more ...string) []string {
 		"HOME=" + u.dir, "UCP_CONFIG_DIR=" + filepath.Join(u.dir, "config"), "UCP_DATA_DIR=" + filepath.Join(u.dir, "data"),
 		"UCP_CACHE_DIR=" + filepath.Join(u.dir, "cache"),
 	}, more...)
+}
+
+// network starts one with an executor of so many slots in this process, which is the user's from now on.
+func (u person) network(ctx context.Context, slots int) {
+	GinkgoHelper()
+	dev, err := cluster.StartDev(ctx, cluster.DevConfig{
+		Dir: filepath.Join(u.dir, "dev"), Host: "127.0.0.1", Executors: 1, Slots: slots, Version: "v-test", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	DeferCleanup(dev.Close)
+	Expect(config.SaveContexts(filepath.Join(u.dir, "config", "contexts.yaml"), config.Contexts{
+		Current: "dev", Items: map[string]config.Context{"dev": {Network: "dev", Brokers: []string{dev.Broker.Addr()}, Identity: dev.Client}},
+	})).To(Succeed())
 }
 
 // file writes a file of the user's and returns its path.

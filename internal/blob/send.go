@@ -97,7 +97,7 @@ func (s *sending) from(ctx context.Context, offset int64) error {
 	go s.loadAll(ctx, offset, parts)
 	defer func() {
 		stop()
-		for range parts { //nolint:revive // until nobody touches r any more
+		for range parts {
 		}
 	}()
 	for offset < s.size {

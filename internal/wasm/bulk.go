@@ -8,8 +8,8 @@ import (
 // Bulk returns a WASI command of about that many bytes, nearly all of them code, which is compiled and never run: its _start does nothing. It measures
 // what a large module costs before it runs. Modules of different seeds differ.
 func Bulk(size int, seed uint64) []byte {
-	random := rand.New(rand.NewPCG(seed, uint64(max(0, size)))) //nolint:gosec // nobody is to be surprised
-	code := []byte{0x02, 0x00, 0x0b}                            // the code of function 0, _start: 2 bytes, no locals, end
+	random := rand.New(rand.NewPCG(seed, uint64(max(0, size))))
+	code := []byte{0x02, 0x00, 0x0b} // the code of function 0, _start: 2 bytes, no locals, end
 	count := uint64(1)
 	for ; len(code) < size; count++ {
 		code = appendSized(code, bulkFunction(random))
