@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -148,8 +149,7 @@ func (a *app) follow(first, second context.Context, c *connection, spec *client.
 	if err != nil {
 		return nil, interrupted(first, err)
 	}
-	defer context.AfterFunc(first, func() { a.cancelRun(second, c, s) })()
-	defer a.tellWaiting(second, c, s)()
+	defer a.accompany(first, second, c, s)()
 	j, err := s.Wait(second)
 	if err != nil {
 		return nil, err
@@ -162,8 +162,21 @@ func (a *app) follow(first, second context.Context, c *connection, spec *client.
 	return ended, o.bringOutputs(second, c.Client, j)
 }
 
+// accompany does what may have to be done while the job is waited for. The returned function ends that: nothing is told after it.
+func (a *app) accompany(first, second context.Context, c *connection, s *client.Submission) (end func()) {
+	ctx, cancel := context.WithCancel(second)
+	var beside sync.WaitGroup
+	beside.Go(func() { a.cancelRun(ctx, first, c, s) })
+	beside.Go(func() { a.tellWaiting(ctx, c, s) })
+	return func() { cancel(); beside.Wait() }
+}
+
 // cancelRun cancels the job at the first Ctrl-C.
-func (a *app) cancelRun(ctx context.Context, c *connection, s *client.Submission) {
+func (a *app) cancelRun(ctx, first context.Context, c *connection, s *client.Submission) {
+	select {
+	case <-ctx.Done():
+	case <-first.Done():
+	}
 	if ctx.Err() != nil {
 		return // over, or left at once
 	}
@@ -176,15 +189,16 @@ func (a *app) cancelRun(ctx context.Context, c *connection, s *client.Submission
 // waitingPatience is how long a job may wait before its user is told why.
 const waitingPatience = 2 * time.Second
 
-// tellWaiting tells once why the job waits, if it does after a while. The returned function ends the wait for that.
-func (a *app) tellWaiting(ctx context.Context, c *connection, s *client.Submission) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	timer := time.AfterFunc(waitingPatience, func() {
-		if found, err := c.Job(ctx, s.ID()); err == nil && found.Job.State() == job.StateQueued {
-			a.notice("job %s waits: %s", s.ID(), firstOf(found.Waiting, found.Job.Current().Waiting, "for a free executor"))
-		}
-	})
-	return func() { timer.Stop(); cancel() }
+// tellWaiting tells once why the job waits, if it does after a while.
+func (a *app) tellWaiting(ctx context.Context, c *connection, s *client.Submission) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(waitingPatience):
+	}
+	if found, err := c.Job(ctx, s.ID()); err == nil && found.Job.State() == job.StateQueued {
+		a.notice("job %s waits: %s", s.ID(), firstOf(found.Waiting, found.Job.Current().Waiting, "for a free executor"))
+	}
 }
 
 // detach submits the job and leaves it to the network.

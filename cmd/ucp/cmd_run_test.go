@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"os"
@@ -29,10 +28,7 @@ func (u person) module(steps ...Step) string {
 
 // runsOn is runs with something to read on stdin.
 func (u person) runsOn(ctx context.Context, stdin string, args ...string) answer {
-	var out, errs bytes.Buffer
-	a := &app{stdin: strings.NewReader(stdin), stdout: &out, stderr: &errs, env: config.NewEnvironment(u.variables(), 1000)}
-	code := a.main(ctx, args)
-	return answer{code, out.String(), errs.String()}
+	return u.runsAs(ctx, stdin, nil, args...)
 }
 
 // oneSentence matches a failure told in one line that begins with who speaks and contains parts.

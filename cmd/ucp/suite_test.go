@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"os"
@@ -13,6 +12,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
 
 	"github.com/urbancompute/ucp/cluster"
 	"github.com/urbancompute/ucp/config"
@@ -92,10 +92,14 @@ func (u person) runs(ctx context.Context, args ...string) answer {
 
 // runsWith is runs with more variables.
 func (u person) runsWith(ctx context.Context, variables []string, args ...string) answer {
-	var out, errs bytes.Buffer
-	a := &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, env: config.NewEnvironment(u.variables(variables...), 1000)}
+	return u.runsAs(ctx, "", variables, args...)
+}
+
+func (u person) runsAs(ctx context.Context, stdin string, variables []string, args ...string) answer {
+	out, errs := gbytes.NewBuffer(), gbytes.NewBuffer() // as a terminal, they take what several goroutines say
+	a := &app{stdin: strings.NewReader(stdin), stdout: out, stderr: errs, env: config.NewEnvironment(u.variables(variables...), 1000)}
 	code := a.main(ctx, args)
-	return answer{code, out.String(), errs.String()}
+	return answer{code, string(out.Contents()), string(errs.Contents())}
 }
 
 // command is ucp in a process of its own, not started yet.
