@@ -142,7 +142,7 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 	m := b.hear(ctx)
 	party := executor
 	if m != nil {
-		m.sent(messages.AttemptFromWire(msg.GetAttempt()), b.Now())
+		m.over(messages.AttemptFromWire(msg.GetAttempt()), b.Now())
 		m.Window = int(msg.GetWindow())
 		b.crew.pool.Put(m.Executor)
 		party = m.party()

@@ -132,10 +132,15 @@ func (b *Broker) deliver(ctx actor.Context, executor string, msg *messages.Relay
 }
 
 // freeSlot notes that an executor was told to stop an attempt. One that it came back with is in no list of attempts that end, and nothing more is
-// heard of it.
+// heard of it, unless its result is on the way.
 func (b *Broker) freeSlot(ctx actor.Context, executor string, n job.Name) {
-	if m, ok := b.crew.members[executor]; ok && m.live[n] != nil {
-		m.ends(n)
+	m, ok := b.crew.members[executor]
+	if !ok {
+		return
+	}
+	held := m.live[n] != nil
+	m.over(n, b.Now())
+	if held {
 		b.schedule(ctx)
 	}
 }

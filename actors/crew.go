@@ -329,23 +329,24 @@ func (m *member) trust() {
 // inHand is an attempt that an executor has.
 type inHand struct {
 	signed bool      // it carries this broker's MAC
-	sent   time.Time // when its result was last sent over here; zero: it still runs
+	over   time.Time // when its result was last sent over here, or it was told to stop; zero: it still runs
 }
 
 // sentAgain is how long an executor that has sent a result counts as having it: it sends it again until it is answered, perhaps by another broker.
+// So does one that was told to stop, as its result may have been on the way.
 const sentAgain = 6 * time.Second
 
 // has says whether the executor has an attempt in hand.
 func (m *member) has(n job.Name, now time.Time) bool {
 	h, ok := m.inHand[n]
-	return ok && (h.sent.IsZero() || now.Sub(h.sent) < sentAgain)
+	return ok && (h.over.IsZero() || now.Sub(h.over) < sentAgain)
 }
 
-// sent notes that the executor has sent the result of an attempt: its slot is free.
-func (m *member) sent(n job.Name, now time.Time) {
+// over notes that the executor has sent the result of an attempt, or was told to stop it: its slot is free.
+func (m *member) over(n job.Name, now time.Time) {
 	m.ends(n)
 	if h, ok := m.inHand[n]; ok {
-		h.sent = now
+		h.over = now
 		m.inHand[n] = h
 	}
 }
@@ -367,9 +368,9 @@ func (m *member) held(id job.ID) []job.Held {
 	return held
 }
 
-// prune forgets results that were sent long ago and must have been answered.
+// prune forgets attempts that were over long ago: their results must have been answered.
 func (c *crew) prune(now time.Time) {
 	for _, m := range c.members {
-		maps.DeleteFunc(m.inHand, func(_ job.Name, h inHand) bool { return !h.sent.IsZero() && now.Sub(h.sent) >= sentAgain })
+		maps.DeleteFunc(m.inHand, func(_ job.Name, h inHand) bool { return !h.over.IsZero() && now.Sub(h.over) >= sentAgain })
 	}
 }

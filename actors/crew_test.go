@@ -53,9 +53,20 @@ var _ = Describe("What a broker's executors have in hand", Label("JOB-2"), func(
 		Expect(e.jobs()).To(ConsistOf(job.ID("j")), "until it has said what it runs")
 	})
 
+	It("is not for long what it was told to stop: its result may have been on the way, and is sent again if so", func() {
+		now := time.Now()
+		c.account(none, runs, life)
+		e.over(name, now)
+		Expect(e.used()).To(BeZero())
+		Expect(e.has(name, now.Add(sentAgain-1))).To(BeTrue())
+		Expect(e.has(name, now.Add(sentAgain))).To(BeFalse())
+		c.prune(now.Add(sentAgain))
+		Expect(e.inHand).To(BeEmpty())
+	})
+
 	It("concerns also the job whose result it has sent, until it has said what it still has", func() {
 		c.account(none, runs, life)
-		e.sent(name, time.Now())
+		e.over(name, time.Now())
 		Expect(e.used()).To(BeZero())
 		before := c.jobsOf("e")
 		e = c.join(placement.Executor{ID: "e"}, nil, 2, 1, time.Now())
@@ -143,7 +154,7 @@ func TestEveryHoldIsGivenBackOnce(t *testing.T) {
 			case 5:
 				c.account(tenure(job.Running), tenure(job.Lost), 1)
 			case 6:
-				m.sent(n, now)
+				m.over(n, now)
 			case 7:
 				m.done(n)
 			case 8:
