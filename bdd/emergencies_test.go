@@ -363,7 +363,7 @@ var _ = Describe("Jobs in an emergency", Label("EMG-2"), func() {
 			Expect(began.between(normal, since, w.Now())).To(BeZero(), "no other did")
 			waiting := normal[len(normal)-1]
 			for _, b := range []string{"b1", "b2", "b3"} {
-				Expect(told(w, b, waiting).GetWaiting()).To(Equal("only emergency jobs start while a high emergency is in force: emergency fire (high)"))
+				Expect(told(w, b, waiting).GetWaiting()).To(Equal("only emergency jobs start: emergency fire (high)"))
 			}
 			clearAt(c, "b3", e.GetId())
 			w.Run(2 * time.Minute)

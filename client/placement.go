@@ -48,7 +48,7 @@ type Suitability struct {
 	Lacks      []string // constraints that it does not meet, and what other jobs have taken; of another broker's executor, as far as that is known
 	Used       int
 	Slots      int
-	Chosen     bool // it would be taken now
+	Chosen     bool // of those that could take it now it suits best
 }
 
 // Why tells why a job does not run. A unique prefix of its id is enough.

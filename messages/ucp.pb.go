@@ -5731,7 +5731,7 @@ type WhyResponse_Verdict struct {
 	Lacks         []string               `protobuf:"bytes,4,rep,name=lacks,proto3" json:"lacks,omitempty"` // constraints it does not meet
 	Used          uint32                 `protobuf:"varint,5,opt,name=used,proto3" json:"used,omitempty"`
 	Slots         uint32                 `protobuf:"varint,6,opt,name=slots,proto3" json:"slots,omitempty"`
-	Chosen        bool                   `protobuf:"varint,7,opt,name=chosen,proto3" json:"chosen,omitempty"` // it would be taken now
+	Chosen        bool                   `protobuf:"varint,7,opt,name=chosen,proto3" json:"chosen,omitempty"` // of those that could take it now it suits best
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -32,7 +32,7 @@ func (j jobOutput) executor() string {
 func (j jobOutput) note() string {
 	switch {
 	case j.Waiting != "":
-		return "waiting: " + j.Waiting
+		return "waiting: " + strings.TrimPrefix(j.Waiting, "waiting for a free slot: ")
 	case j.Verdict != nil && j.Verdict.Reason != "":
 		return j.Verdict.Reason
 	case len(j.Rejections) > 0:

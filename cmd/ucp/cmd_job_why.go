@@ -86,7 +86,7 @@ func (o whyOutput) write(w io.Writer) error {
 		lacks := strings.Join(e.Lacks, "; ")
 		switch {
 		case e.Chosen:
-			lacks = "nothing: it would be taken now"
+			lacks = "nothing: it suits best"
 		case lacks == "":
 			lacks = "nothing: another one suits better"
 		}

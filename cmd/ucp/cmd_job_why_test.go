@@ -31,7 +31,7 @@ e2        n9    0/1    runs on its battery; lacks label a=b
 
 	It("says which executor would be taken", func() {
 		text := written(client.Why{Job: "J", Executors: []client.Suitability{{Name: "e1", Chosen: true}, {Name: "e2"}}}, "queued")
-		Expect(text).To(MatchRegexp(`e1 .*nothing: it would be taken now\n`))
+		Expect(text).To(MatchRegexp(`e1 .*nothing: it suits best\n`))
 		Expect(text).To(MatchRegexp(`e2 .*nothing: another one suits better\n`))
 	})
 

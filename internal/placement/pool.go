@@ -87,7 +87,7 @@ func (p *Pool) Look(d *Demand) []View {
 type View struct {
 	Executor *Executor
 	Lacks    []string // all that it lacks, and what is taken
-	Chosen   bool     // it would be taken now
+	Chosen   bool     // of those that could take it now it suits best
 }
 
 // Claim returns what an attempt with this demand reserves at e.

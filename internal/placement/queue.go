@@ -51,7 +51,7 @@ const (
 	// AgingStarts is how many others start before a band that waits counts as of one priority more.
 	AgingStarts = 4
 	// HeldBack is why other jobs wait in an emergency of a high level.
-	HeldBack = "only emergency jobs start while a high emergency is in force"
+	HeldBack = "only emergency jobs start"
 	// firstGuess is what a start counts as until it is known how long programs of its like take.
 	firstGuess = time.Second
 )
