@@ -12,11 +12,6 @@ import (
 	"github.com/urbancompute/ucp/internal/vclock"
 )
 
-func TestRoster(t *testing.T) {
-	RegisterFailHandler(Fail)
-	RunSpecs(t, "Roster")
-}
-
 // drawn is some version of one node's record.
 func drawn(t *rapid.T, what string) Node {
 	n := Node{
