@@ -41,8 +41,9 @@ spec: ## Tell the behaviour, sentence by sentence (LABEL=CLK-2 picks a requireme
 
 race: ## Run the specs in random order under the race detector, without campaigns and real processes
 	@command -v gcc >/dev/null || { echo 'make race: the race detector needs gcc; install it, or run `make test`' >&2; exit 1; }
-	CGO_ENABLED=1 $(GINKGO) -r --race --randomize-all --randomize-suites --label-filter='!campaign && !real' \
-		--fail-on-pending --require-suite --keep-going --poll-progress-after=30s --timeout=15m $(if $(CI),--no-color)
+	@! go list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' ./... | xargs -I{} sh -c 'grep -q RunSpecs {}/*_test.go || echo "make race: no suite runs the specs in {}"' | grep .
+	CGO_ENABLED=1 go test -race -timeout=15m ./... -ginkgo.label-filter='!campaign && !real' \
+		-ginkgo.randomize-all -ginkgo.fail-on-pending -ginkgo.poll-progress-after=30s $(if $(CI),-ginkgo.no-color)
 
 real: real-tools ## Run the specs that need real processes (label real), also the long ones; as root, skip none of them
 	$(if $(filter 0,$(shell id -u)),UCP_REAL_NO_SKIPS=1) $(GINKGO) -r --label-filter=real --require-suite --keep-going --timeout=30m $(if $(CI),--no-color)
