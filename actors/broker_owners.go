@@ -339,17 +339,20 @@ func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, n
 func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	if m, ok := b.crew.members[msg.GetExecutor()]; ok {
-		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n, b.Now())})
+		silent := milliseconds(max(0, b.Now().Sub(m.heard)))
+		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n, b.Now()), SilentMs: silent})
 	}
 }
 
+// heldResponse hears what the home of an executor knows of an attempt. The lease counts from when that home heard the executor, not from its word:
+// it goes on saying so for as long as it takes itself to notice a silence, and both times together would be two leases.
 func (b *Broker) heldResponse(ctx actor.Context, msg *messages.HeldResponse) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	o, ok := b.owners.orphans[n]
 	switch {
 	case !ok:
 	case msg.GetHeld():
-		o.since, o.held = b.Now(), true
+		o.since, o.held = b.Now().Add(-time.Duration(msg.GetSilentMs())*time.Millisecond), true
 		b.owners.orphans[n] = o
 	default:
 		b.disown(ctx, n, "its executor does not have it")

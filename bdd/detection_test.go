@@ -45,6 +45,18 @@ var _ = Describe("An executor that only its home broker does not hear", Label("L
 		})
 	})
 
+	It("loses it within a lease after its new home heard it last, however long that goes on believing in it", func() {
+		inWorld(func(w *sim.World) {
+			id := atWork(w)
+			w.Cut("e1", "b1")
+			w.Run(8 * time.Second) // it is home at b2, which says that it has the attempt
+			Expect(seen(w, "b1", id).Attempted()).To(Equal(1))
+			w.PowerOff("e1")
+			w.Run(3500 * time.Millisecond)
+			Expect(runs(w, "e2")).To(Equal(1))
+		})
+	})
+
 	It("loses them when it falls silent everywhere", func() {
 		inWorld(func(w *sim.World) {
 			atWork(w)

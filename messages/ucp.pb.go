@@ -3028,6 +3028,7 @@ type HeldResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Held          bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	SilentMs      uint32                 `protobuf:"varint,3,opt,name=silent_ms,json=silentMs,proto3" json:"silent_ms,omitempty"` // how long ago the executor was heard
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3074,6 +3075,13 @@ func (x *HeldResponse) GetHeld() bool {
 		return x.Held
 	}
 	return false
+}
+
+func (x *HeldResponse) GetSilentMs() uint32 {
+	if x != nil {
+		return x.SilentMs
+	}
+	return 0
 }
 
 // ForwardResult brings a result to the broker that acts for the job, from one that does not.
@@ -6065,10 +6073,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x03for\x18\x01 \x01(\tR\x03for\"U\n" +
 	"\vHeldRequest\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
-	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
+	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"k\n" +
 	"\fHeldResponse\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
-	"\x04held\x18\x02 \x01(\bR\x04held\"o\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\x12\x1b\n" +
+	"\tsilent_ms\x18\x03 \x01(\rR\bsilentMs\"o\n" +
 	"\rForwardResult\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x14\n" +
 	"\x05party\x18\x02 \x01(\tR\x05party\x12,\n" +
