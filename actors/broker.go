@@ -112,6 +112,7 @@ type peerBroker struct {
 	journal string        // empty until it said so
 	knows   ledger.Vector // at least
 	equal   uint64        // the hash of the ledger that its own and this one were last found equal in
+	behind  bool          // it said so last
 }
 
 // counts are what `ucp status` tells.
