@@ -46,7 +46,8 @@ type orphan struct {
 	lease    uint64
 	since    time.Time
 	asked    time.Time
-	held     bool // its executor's home has said that it is in hand
+	held     bool   // its executor's home has said that it is in hand
+	life     uint64 // of the executor, as somebody heard it; 0: only the roster tells
 	// Its executor fell silent together with most others.
 	behindCut bool
 }
@@ -305,15 +306,16 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 		o := b.owners.orphans[n]
 		m := b.crew.members[o.executor]
 		node, known := b.node(o.executor)
+		life := max(node.Life, o.life)
 		switch {
 		case m != nil && m.has(n, now):
 			o.since = now
 			b.owners.orphans[n] = o
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
-		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home) && !o.overdue(node.Life, now) && now.Sub(o.since) <= b.LeaseTimeout:
+		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home) && !o.overdue(life, now) && now.Sub(o.since) <= b.LeaseTimeout:
 			b.askHome(ctx, n, o, node.Home, now)
-		case known && node.Life > o.lease:
+		case life > o.lease:
 			b.disown(ctx, n, "its executor began another life")
 		case now.Sub(o.since) > b.LeaseTimeout:
 			b.disown(ctx, n, "no broker in reach hears its executor")

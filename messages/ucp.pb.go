@@ -2826,6 +2826,7 @@ type HearResponse struct {
 	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
 	Hears         bool                   `protobuf:"varint,2,opt,name=hears,proto3" json:"hears,omitempty"`
 	Executor      string                 `protobuf:"bytes,3,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Life          uint64                 `protobuf:"varint,4,opt,name=life,proto3" json:"life,omitempty"`        // of the executor, its incarnation; 0: unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2879,6 +2880,13 @@ func (x *HearResponse) GetExecutor() string {
 		return x.Executor
 	}
 	return ""
+}
+
+func (x *HearResponse) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
 }
 
 // Ping asks an executor to show that it lives.
@@ -6062,11 +6070,12 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +
 	"\vHearRequest\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x1a\n" +
-	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"Z\n" +
+	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"n\n" +
 	"\fHearResponse\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
 	"\x05hears\x18\x02 \x01(\bR\x05hears\x12\x1a\n" +
-	"\bexecutor\x18\x03 \x01(\tR\bexecutor\"\x18\n" +
+	"\bexecutor\x18\x03 \x01(\tR\bexecutor\x12\x12\n" +
+	"\x04life\x18\x04 \x01(\x04R\x04life\"\x18\n" +
 	"\x04Ping\x12\x10\n" +
 	"\x03for\x18\x01 \x01(\tR\x03for\"\x18\n" +
 	"\x04Pong\x12\x10\n" +
