@@ -83,7 +83,7 @@ type Broker struct {
 	retention   *retention
 	removals    *retention             // of names: when they need not be kept any longer
 	peers       map[string]*peerBroker // brokers in reach, by node
-	linked      map[string]bool        // nodes with a link
+	linked      map[string]uint64      // nodes with a link, and in which incarnation; 0: unknown
 	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
 	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
 	drains      map[string]drain       // executors that are to be empty, wherever they are home
@@ -112,6 +112,7 @@ type peerBroker struct {
 	journal string        // empty until it said so
 	knows   ledger.Vector // at least
 	equal   uint64        // the hash of the ledger that its own and this one were last found equal in
+	behind  bool          // it said so last
 }
 
 // counts are what `ucp status` tells.
@@ -144,7 +145,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			retention: newRetention(n.Now()),
 			removals:  newRetention(n.Now()),
 			peers:     map[string]*peerBroker{},
-			linked:    map[string]bool{},
+			linked:    map[string]uint64{},
 			asked:     map[job.ID]time.Time{},
 			offers:    map[job.ID]time.Time{},
 			horizon:   newHorizon(),

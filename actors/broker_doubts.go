@@ -75,7 +75,7 @@ func (b *Broker) hearRequest(ctx actor.Context, msg *messages.HearRequest) {
 	switch executor := msg.GetExecutor(); {
 	case executor == "":
 		ctx.Request(ctx.Sender(), &messages.HearResponse{Journal: msg.GetJournal(), Hears: b.reaches(msg.GetJournal())})
-	case b.linked[executor]:
+	case b.hasLink(executor):
 		ctx.Request(pid(executor, messages.ExecutorActor), &messages.Ping{For: ctx.Sender().Address})
 	}
 }
@@ -84,7 +84,7 @@ func (b *Broker) hearRequest(ctx actor.Context, msg *messages.HearRequest) {
 func (b *Broker) pong(ctx actor.Context, msg *messages.Pong) {
 	b.hear(ctx)
 	if p, ok := b.peers[msg.GetFor()]; ok {
-		ctx.Request(p.pid, &messages.HearResponse{Executor: ctx.Sender().Address, Hears: true})
+		ctx.Request(p.pid, &messages.HearResponse{Executor: ctx.Sender().Address, Hears: true, Life: b.linked[ctx.Sender().Address]})
 	}
 }
 
@@ -95,6 +95,10 @@ func (b *Broker) hearResponse(ctx actor.Context, msg *messages.HearResponse) {
 	}
 	if m, ok := b.crew.members[msg.GetExecutor()]; ok && m.doubt != nil && msg.GetHears() {
 		b.note("executor heard elsewhere", "", m.ID+" by "+ctx.Sender().Address)
+		if msg.GetLife() > m.life {
+			b.outlived(ctx, m, msg.GetLife())
+			return
+		}
 		b.movedAway(ctx, m, "out of reach of its broker, though others hear it: "+m.doubt.why)
 	}
 }
@@ -105,6 +109,18 @@ func (b *Broker) movedAway(ctx actor.Context, m *member, why string) {
 	for _, id := range b.dismiss(ctx, m, roster.Lost, why) {
 		if t, ours := b.tenure(id); ours {
 			b.orphaned(t)
+		}
+	}
+}
+
+// outlived lets an executor go that is heard in another life, without having come back here. What it ran ended with the life before, and is not waited
+// for; results that it kept on disk are, where its home can be asked for them.
+func (b *Broker) outlived(ctx actor.Context, m *member, life uint64) {
+	b.movedAway(ctx, m, "it began another life, and not here")
+	for n, o := range b.owners.orphans {
+		if o.executor == m.ID && life > o.lease {
+			o.life = life
+			b.owners.orphans[n] = o
 		}
 	}
 }

@@ -106,7 +106,10 @@ func (b *Broker) heartbeat(ctx actor.Context, msg *messages.Heartbeat) {
 }
 
 // hear renews the sender's lease: any traffic does.
-func (b *Broker) hear(ctx actor.Context) *member { return b.crew.hear(ctx.Sender().Address, b.Now()) }
+func (b *Broker) hear(ctx actor.Context) *member {
+	from := ctx.Sender().Address
+	return b.crew.hear(from, b.linked[from], b.Now())
+}
 
 func (b *Broker) attemptStarted(ctx actor.Context, msg *messages.AttemptStarted) {
 	b.hear(ctx)

@@ -31,7 +31,7 @@ const (
 )
 
 func (b *Broker) peerUp(ctx actor.Context, msg *messages.PeerUp) {
-	b.linked[msg.Node] = true
+	b.linked[msg.Node] = msg.Incarnation
 	ctx.Send(b.sync, msg)
 	if slices.Contains(msg.Roles, messages.Broker) && msg.Node != b.ID {
 		b.peers[msg.Node] = &peerBroker{pid: pid(msg.Node, messages.BrokerActor)}
@@ -43,6 +43,12 @@ func (b *Broker) peerDown(ctx actor.Context, msg *messages.PeerDown) {
 	delete(b.linked, msg.Node)
 	delete(b.peers, msg.Node)
 	ctx.Send(b.sync, msg)
+}
+
+// hasLink says whether there is a link to a node.
+func (b *Broker) hasLink(node string) bool {
+	_, ok := b.linked[node]
+	return ok
 }
 
 // askAround asks the peers to hold a slot for a job that could be released.

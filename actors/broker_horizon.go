@@ -93,8 +93,12 @@ func (b *Broker) keepers(now time.Time) []string {
 	return all
 }
 
-// moveHorizon writes what all members said they hold, if it is this broker's turn and something can then be forgotten.
+// moveHorizon writes what all members said they hold, if it is this broker's turn and something can then be forgotten. One that was away while others
+// forgot sets no horizon until it has caught up: what it takes for the whole of a record may lack what they dropped. The turn passes it by.
 func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
+	if b.replica.Behind() {
+		return
+	}
 	common := b.replica.Vector()
 	turn := true
 	for _, m := range members {
@@ -105,7 +109,7 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 		if !mutant.On(mutant.HorizonOfOne) {
 			common = common.Meet(r.Known)
 		}
-		turn = turn && (m > b.journal || !b.reaches(m))
+		turn = turn && (m > b.journal || !b.reaches(m) || b.saysBehind(m))
 	}
 	if !turn || !b.someEndedIn(common) {
 		return
@@ -114,6 +118,16 @@ func (b *Broker) moveHorizon(ctx actor.Context, members []string) {
 		Vector: common, At: vclock.Hybrid{Wall: b.latestEnded(ledger.Job, common)}, Data: vclock.Hybrid{Wall: b.latestEnded(ledger.Data, common)},
 	})
 	b.applyHorizon(ctx)
+}
+
+// saysBehind says whether a broker in reach said last that it was away while others forgot.
+func (b *Broker) saysBehind(journal string) bool {
+	for _, p := range b.peers {
+		if p.journal == journal {
+			return p.behind
+		}
+	}
+	return false
 }
 
 // latestEnded returns when the youngest id was made of the records of a kind that a horizon forgets. An id from the future counts as made now.

@@ -25,6 +25,7 @@ func (b *Broker) pinged(ctx actor.Context, msg *pinged) {
 	if !ok {
 		return
 	}
+	p.behind = msg.behind
 	b.hearBroker(ctx, p.journal)
 	switch {
 	case p.journal == "" || msg.hash != b.replica.Hash():

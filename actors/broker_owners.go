@@ -46,7 +46,8 @@ type orphan struct {
 	lease    uint64
 	since    time.Time
 	asked    time.Time
-	held     bool // its executor's home has said that it is in hand
+	held     bool   // its executor's home has said that it is in hand
+	life     uint64 // of the executor, as somebody heard it; 0: only the roster tells
 	// Its executor fell silent together with most others.
 	behindCut bool
 }
@@ -305,15 +306,16 @@ func (b *Broker) watchOrphans(ctx actor.Context, now time.Time) {
 		o := b.owners.orphans[n]
 		m := b.crew.members[o.executor]
 		node, known := b.node(o.executor)
+		life := max(node.Life, o.life)
 		switch {
 		case m != nil && m.has(n, now):
 			o.since = now
 			b.owners.orphans[n] = o
 		case m != nil:
 			b.disown(ctx, n, "its executor does not have it")
-		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home) && !o.overdue(node.Life, now) && now.Sub(o.since) <= b.LeaseTimeout:
+		case known && node.State == roster.Up && node.Home != b.ID && b.reachesNode(node.Home) && !o.overdue(life, now) && now.Sub(o.since) <= b.LeaseTimeout:
 			b.askHome(ctx, n, o, node.Home, now)
-		case known && node.Life > o.lease:
+		case life > o.lease:
 			b.disown(ctx, n, "its executor began another life")
 		case now.Sub(o.since) > b.LeaseTimeout:
 			b.disown(ctx, n, "no broker in reach hears its executor")
@@ -339,17 +341,20 @@ func (b *Broker) askHome(ctx actor.Context, n job.Name, o orphan, home string, n
 func (b *Broker) heldRequest(ctx actor.Context, msg *messages.HeldRequest) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	if m, ok := b.crew.members[msg.GetExecutor()]; ok {
-		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n, b.Now())})
+		silent := milliseconds(max(0, b.Now().Sub(m.heard)))
+		ctx.Request(ctx.Sender(), &messages.HeldResponse{Attempt: msg.GetAttempt(), Held: m.has(n, b.Now()), SilentMs: silent})
 	}
 }
 
+// heldResponse hears what the home of an executor knows of an attempt. The lease counts from when that home heard the executor, not from its word:
+// it goes on saying so for as long as it takes itself to notice a silence, and both times together would be two leases.
 func (b *Broker) heldResponse(ctx actor.Context, msg *messages.HeldResponse) {
 	n := messages.AttemptFromWire(msg.GetAttempt())
 	o, ok := b.owners.orphans[n]
 	switch {
 	case !ok:
 	case msg.GetHeld():
-		o.since, o.held = b.Now(), true
+		o.since, o.held = b.Now().Add(-time.Duration(msg.GetSilentMs())*time.Millisecond), true
 		b.owners.orphans[n] = o
 	default:
 		b.disown(ctx, n, "its executor does not have it")

@@ -102,7 +102,7 @@ func (b *Broker) answerExecutor(ctx actor.Context, id job.ID, owner job.Ownershi
 
 // tellExecutor sends a message to an executor, over the broker that is home to it if there is no link.
 func (b *Broker) tellExecutor(ctx actor.Context, executor string, msg *messages.Relay) {
-	if b.linked[executor] || executor == b.ID {
+	if b.hasLink(executor) || executor == b.ID {
 		b.deliver(ctx, executor, msg)
 		return
 	}
@@ -115,7 +115,7 @@ func (b *Broker) tellExecutor(ctx actor.Context, executor string, msg *messages.
 
 // relay passes a message on to an executor that is home here.
 func (b *Broker) relay(ctx actor.Context, msg *messages.Relay) {
-	if b.linked[msg.GetExecutor()] || msg.GetExecutor() == b.ID {
+	if b.hasLink(msg.GetExecutor()) || msg.GetExecutor() == b.ID {
 		b.deliver(ctx, msg.GetExecutor(), msg)
 	}
 }

@@ -199,7 +199,7 @@ func (b *Broker) stores() roster.Stores {
 	s := roster.Stores{Replicas: max(1, b.Replicas), Paused: b.copiesPaused()}
 	for _, node := range slices.Sorted(maps.Keys(b.depots.known)) {
 		x := b.depots.known[node]
-		if _, linked := b.peers[x.Home]; x.State == roster.Up && x.Home != b.ID && !linked && !b.linked[x.Node] {
+		if _, linked := b.peers[x.Home]; x.State == roster.Up && x.Home != b.ID && !linked && !b.hasLink(x.Node) {
 			x.State, x.Reason = roster.Unseen, "the broker asked has no link to it, nor to its home"
 		}
 		s.All = append(s.All, x)

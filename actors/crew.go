@@ -165,10 +165,11 @@ func (c *crew) stop() {
 	}
 }
 
-// hear renews the lease of an executor.
-func (c *crew) hear(id string, now time.Time) *member {
+// hear renews the lease of an executor, if it speaks in the life that has it, as far as that is known. One that has begun another life and is home
+// elsewhere still sends here what results it kept, and answers for who asks; what it ran in the life before is over all the same.
+func (c *crew) hear(id string, life uint64, now time.Time) *member {
 	m, ok := c.members[id]
-	if ok {
+	if ok && (life <= m.life || m.life == 0) {
 		m.heard = now
 		m.trust()
 	}

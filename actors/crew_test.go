@@ -44,6 +44,17 @@ var _ = Describe("What a broker's executors have in hand", Label("JOB-2"), func(
 		Expect(e.used()).To(BeZero())
 	})
 
+	It("is counted on as long as the executor is heard, but not in another life", func() {
+		c = newCrew()
+		begun := time.Now()
+		e = c.join(placement.Executor{ID: "e"}, nil, 7<<24+1, 7<<24, begun)
+		c.hear("e", 0, begun.Add(time.Second))
+		c.hear("e", 7<<24, begun.Add(2*time.Second))
+		Expect(e.heard).To(Equal(begun.Add(2 * time.Second)))
+		Expect(c.hear("e", 8<<24, begun.Add(3*time.Second))).To(Equal(e), "it is an executor of this broker yet")
+		Expect(e.heard).To(Equal(begun.Add(2 * time.Second)))
+	})
+
 	It("is what was deployed under a lease, although the executor comes again under it and does not say so", func() {
 		c.account(none, runs, life)
 		e = c.join(placement.Executor{ID: "e"}, nil, 1, 1, time.Now())
@@ -96,7 +107,7 @@ var _ = Describe("An executor's lease at its home broker", Label("LOSS-1", "LOSS
 		now := start
 		for range 20 {
 			now = now.Add(2 * time.Second)
-			c.hear("e", now)
+			c.hear("e", 0, now)
 		}
 		Expect(c.silent(now.Add(2*time.Second), 0, s)).To(BeEmpty())
 		Expect(c.silent(now.Add(2500*time.Millisecond), 0, s)).To(ConsistOf(e))
@@ -106,14 +117,14 @@ var _ = Describe("An executor's lease at its home broker", Label("LOSS-1", "LOSS
 		now := start
 		for range 1000 { // a burst of results
 			now = now.Add(time.Millisecond)
-			c.hear("e", now)
+			c.hear("e", 0, now)
 		}
 		Expect(c.silent(now.Add(2300*time.Millisecond), 0, s)).To(BeEmpty())
 	})
 
 	It("ends doubts about it when it is heard again", func() {
 		e.doubt = &doubt{patience: time.NewTimer(time.Hour)}
-		c.hear("e", start.Add(time.Second))
+		c.hear("e", 0, start.Add(time.Second))
 		Expect(e.doubt).To(BeNil())
 	})
 })

@@ -45,6 +45,53 @@ var _ = Describe("An executor that only its home broker does not hear", Label("L
 		})
 	})
 
+	It("loses it within a lease after its new home heard it last, however long that goes on believing in it", func() {
+		inWorld(func(w *sim.World) {
+			id := atWork(w)
+			w.Cut("e1", "b1")
+			w.Run(8 * time.Second) // it is home at b2, which says that it has the attempt
+			Expect(seen(w, "b1", id).Attempted()).To(Equal(1))
+			w.PowerOff("e1")
+			w.Run(3500 * time.Millisecond)
+			Expect(runs(w, "e2")).To(Equal(1))
+		})
+	})
+
+	It("loses what it had in hand when who hears it hears another life", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.Executor("e1", "b1", "b2", "b3")
+			w.Run(time.Second)
+			id := w.Client("c1").Submit("b1", sim.Program("20s"))
+			w.RunUntil(5*time.Second, func() bool { return w.Runs("e1") == 1 })
+			w.Executor("e2", "b1", "b2")
+			w.Run(time.Second)
+			home := ""
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.ExecutorRegistered); ok && a.To == "e1" {
+					home = a.From
+				}
+			})
+			w.PowerOff("e1")
+			apart := func() { // b3 from the others, so that they do not hear whose home it is
+				w.Cut("b1", "b3")
+				w.Cut("b2", "b3")
+			}
+			apart()
+			w.Cut("e1", "b1")
+			w.Cut("e1", "b2")
+			w.Start("e1")
+			Expect(w.RunUntil(time.Second, func() bool { return home == "b3" })).To(BeTrue())
+			w.Heal()
+			apart()
+			w.Cut("e1", "b1")
+			w.Run(3 * time.Second)
+			Expect(w.Rare["executor heard elsewhere"]).To(Equal(1))
+			Expect(seen(w, "b1", id).Current().Attempts[0].Note).To(Equal("its executor began another life"))
+			Expect(runs(w, "e2")).To(Equal(1))
+		})
+	})
+
 	It("loses them when it falls silent everywhere", func() {
 		inWorld(func(w *sim.World) {
 			atWork(w)

@@ -227,6 +227,40 @@ var _ = Describe("Forgetting", Label("SYNC-8"), func() {
 		})
 	})
 
+	It("is set by nobody who was away while others forgot, until it has caught up with one who was not", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3", "b4")
+			w.Executor("e1", "b1")
+			w.Executor("e3", "b3")
+			c := w.Client("c1")
+			c.Submit("b1", brief("1s"))
+			w.Run(500 * time.Millisecond)
+			w.Split("b3", "b4", "e3")
+			w.Run(time.Minute)
+			parted := false
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.SyncDelta); ok && !parted && (a.From == "b1" || a.From == "b2") {
+					parted = true
+					w.Split("b3", "b4", "e3", "c1") // the first part has told it that there is a horizon
+				}
+			})
+			w.Heal()
+			w.Split("b4")
+			Expect(w.RunUntil(20*time.Second, func() bool { return parted })).To(BeTrue())
+			w.Heal()
+			w.Split("b3", "b4", "e3", "c1")
+			w.Run(5 * time.Second)
+			id := c.Submit("b3", brief("1s"))
+			w.Run(time.Minute)
+			Expect(seen(w, "b3", id).Ended).To(BeTrue())
+			w.Heal()
+			w.Run(30 * time.Second)
+			for _, b := range []string{"b1", "b2", "b3", "b4"} {
+				Expect(known(w, b, id)).To(BeFalse(), b)
+			}
+		})
+	})
+
 	It("lets no end be final of a job that was taken a second time behind a partition that outlasted it", Label("JOB-7"), func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2", "b3")

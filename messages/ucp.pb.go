@@ -2826,6 +2826,7 @@ type HearResponse struct {
 	Journal       string                 `protobuf:"bytes,1,opt,name=journal,proto3" json:"journal,omitempty"`
 	Hears         bool                   `protobuf:"varint,2,opt,name=hears,proto3" json:"hears,omitempty"`
 	Executor      string                 `protobuf:"bytes,3,opt,name=executor,proto3" json:"executor,omitempty"` // node id
+	Life          uint64                 `protobuf:"varint,4,opt,name=life,proto3" json:"life,omitempty"`        // of the executor, its incarnation; 0: unknown
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2879,6 +2880,13 @@ func (x *HearResponse) GetExecutor() string {
 		return x.Executor
 	}
 	return ""
+}
+
+func (x *HearResponse) GetLife() uint64 {
+	if x != nil {
+		return x.Life
+	}
+	return 0
 }
 
 // Ping asks an executor to show that it lives.
@@ -3028,6 +3036,7 @@ type HeldResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Attempt       *AttemptName           `protobuf:"bytes,1,opt,name=attempt,proto3" json:"attempt,omitempty"`
 	Held          bool                   `protobuf:"varint,2,opt,name=held,proto3" json:"held,omitempty"`
+	SilentMs      uint32                 `protobuf:"varint,3,opt,name=silent_ms,json=silentMs,proto3" json:"silent_ms,omitempty"` // how long ago the executor was heard
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3074,6 +3083,13 @@ func (x *HeldResponse) GetHeld() bool {
 		return x.Held
 	}
 	return false
+}
+
+func (x *HeldResponse) GetSilentMs() uint32 {
+	if x != nil {
+		return x.SilentMs
+	}
+	return 0
 }
 
 // ForwardResult brings a result to the broker that acts for the job, from one that does not.
@@ -6054,21 +6070,23 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +
 	"\vHearRequest\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x1a\n" +
-	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"Z\n" +
+	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"n\n" +
 	"\fHearResponse\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x14\n" +
 	"\x05hears\x18\x02 \x01(\bR\x05hears\x12\x1a\n" +
-	"\bexecutor\x18\x03 \x01(\tR\bexecutor\"\x18\n" +
+	"\bexecutor\x18\x03 \x01(\tR\bexecutor\x12\x12\n" +
+	"\x04life\x18\x04 \x01(\x04R\x04life\"\x18\n" +
 	"\x04Ping\x12\x10\n" +
 	"\x03for\x18\x01 \x01(\tR\x03for\"\x18\n" +
 	"\x04Pong\x12\x10\n" +
 	"\x03for\x18\x01 \x01(\tR\x03for\"U\n" +
 	"\vHeldRequest\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12*\n" +
-	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"N\n" +
+	"\aattempt\x18\x02 \x01(\v2\x10.ucp.AttemptNameR\aattempt\"k\n" +
 	"\fHeldResponse\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x12\n" +
-	"\x04held\x18\x02 \x01(\bR\x04held\"o\n" +
+	"\x04held\x18\x02 \x01(\bR\x04held\x12\x1b\n" +
+	"\tsilent_ms\x18\x03 \x01(\rR\bsilentMs\"o\n" +
 	"\rForwardResult\x12\x1a\n" +
 	"\bexecutor\x18\x01 \x01(\tR\bexecutor\x12\x14\n" +
 	"\x05party\x18\x02 \x01(\tR\x05party\x12,\n" +

@@ -151,7 +151,7 @@ func (c *Chronicle) differ(v, o *view) string {
 
 // newS7 remembers the last vector that each broker wrote, and which jobs were made by somebody who knew those that they follow.
 func newS7() func(*Chronicle, fact) string {
-	s := s7{map[*Node]ledger.Vector{}, map[ledger.Dot]bool{}, map[ledger.Origin][]birth{}}
+	s := s7{map[*Node]ledger.Vector{}, map[ledger.Dot]bool{}, map[ledger.Origin][]birth{}, horizons{}}
 	return func(c *Chronicle, f fact) string {
 		switch f := f.(type) {
 		case harm:
@@ -160,6 +160,9 @@ func newS7() func(*Chronicle, fact) string {
 			delete(s.last, f.node) // what was not synced may be gone
 		case wrote:
 			if saw := s.forward(c, f); saw != "" {
+				return saw
+			}
+			if saw := s.horizons.unknown(c, f); saw != "" {
 				return saw
 			}
 			return s.named(c, f)
@@ -211,6 +214,7 @@ type s7 struct {
 	last   map[*Node]ledger.Vector
 	whole  map[ledger.Dot]bool // by the write that made a job: whether its maker had those that it follows
 	births map[ledger.Origin][]birth
+	horizons
 }
 
 // birth is the write with which a broker took a job first, which every broker must have that says it has the write.
