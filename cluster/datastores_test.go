@@ -249,6 +249,32 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 		Expect(holders(needed.Digest, d1, d2)).To(ConsistOf("d1", "d2"))
 	}, SpecTimeout(2*soon))
 
+	It("are not copied while an emergency is high, which everybody is told, and are when it is over", Label("EMG-5"), func(ctx SpecContext) {
+		d1, d2, e = datastore("d1"), datastore("d2"), executor("e1")
+		Eventually(ctx, e.up).Should(Equal(2))
+		d := e.keep(ctx, noise(mib), b)
+		c := l.client(ctx, b)
+		paused := func(g Gomega, is bool) {
+			stores, err := c.Stores(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			for _, s := range stores {
+				g.Expect(s).To(And(HaveField("Paused", is), HaveField("Replicas", 2)))
+			}
+		}
+		paused(Default, false)
+		fire, err := c.Declare(ctx, client.Declaration{Type: "fire", Level: client.High})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, paused).WithArguments(true).Should(Succeed())
+		Eventually(ctx, func() bool { return d2.blobs.where().Paused }).Should(BeTrue())
+		d1.stop()
+		d3 = datastore("d3")
+		Consistently(ctx, d3.has).WithArguments(d).WithTimeout(settle + 2*time.Second).Should(BeFalse())
+		_, err = c.ClearEmergency(ctx, fire.ID, "it is out")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, paused).WithArguments(false).Should(Succeed())
+		Eventually(ctx, d3.has).WithArguments(d).Should(BeTrue())
+	}, SpecTimeout(2*soon))
+
 	It("are kept by two again when the third comes back, and no fewer, by those that should have them", func(ctx SpecContext) {
 		short := func(c *config.Node) { c.Datastore.Retention = 4 * time.Second }
 		d1, d2, d3, e = datastore("d1", short), datastore("d2", short), datastore("d3", short), executor("e1")
