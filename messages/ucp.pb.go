@@ -879,6 +879,7 @@ type JobsRequest struct {
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"` // 0: 100
 	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`  // id to continue after
 	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	Receiver      string                 `protobuf:"bytes,5,opt,name=receiver,proto3" json:"receiver,omitempty"` // whom the results are meant for; empty: anybody
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -939,6 +940,13 @@ func (x *JobsRequest) GetSession() []byte {
 		return x.Session
 	}
 	return nil
+}
+
+func (x *JobsRequest) GetReceiver() string {
+	if x != nil {
+		return x.Receiver
+	}
+	return ""
 }
 
 type JobsResponse struct {
@@ -5898,12 +5906,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"E\n" +
 	"\x0fBrokerForgotten\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x18\n" +
-	"\awaiting\x18\x02 \x03(\tR\awaiting\"i\n" +
+	"\awaiting\x18\x02 \x03(\tR\awaiting\"\x85\x01\n" +
 	"\vJobsRequest\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x18\n" +
-	"\asession\x18\x04 \x01(\fR\asession\"G\n" +
+	"\asession\x18\x04 \x01(\fR\asession\x12\x1a\n" +
+	"\breceiver\x18\x05 \x01(\tR\breceiver\"G\n" +
 	"\fJobsResponse\x12#\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x0f.ucp.JobChangedR\x04jobs\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\tR\x04next\"(\n" +
