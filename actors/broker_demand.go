@@ -17,7 +17,7 @@ func (b *Broker) waiting(j job.Job) placement.Waiting {
 func (b *Broker) demandOf(j job.Job) placement.Demand {
 	d := demandOfNeeds(j.Spec.Needs)
 	d.Memory = max(d.Memory, j.Spec.Limits.Memory)
-	d.Module, d.Cached, d.Prefer = j.Spec.Module.Digest, inputsOf(j), b.prefers(j.Spec)
+	d.Bytes, d.Prefer = bytesOf(j), b.prefers(j.Spec)
 	if j.Attempted() == 0 {
 		return d // most that wait
 	}
@@ -57,18 +57,32 @@ func (b *Broker) partyOf(executor string) string {
 	return executor
 }
 
-// inputsOf returns the digests of the bytes that a job's program reads, as far as they are known.
-func inputsOf(j job.Job) [][32]byte {
-	var all [][32]byte
-	for _, f := range j.Spec.Files {
-		if f.Blob.Inline == nil && f.Blob.Digest != ([32]byte{}) {
-			all = append(all, f.Blob.Digest)
+// bytesOf returns what a job's program needs, as far as that is known and does not travel with its deployment.
+func bytesOf(j job.Job) []placement.Bytes {
+	s, named := j.Spec, j.Current().Inputs
+	all := make([]placement.Bytes, 0, 1+len(s.Files))
+	if s.Module.Elsewhere() {
+		all = append(all, placement.Module(s.Module.Digest, s.Module.Size))
+	}
+	if s.Stdin.Elsewhere() {
+		all = append(all, placement.Input(s.Stdin.Digest, s.Stdin.Size))
+	}
+	for i := range s.Files {
+		if x := &s.Files[i].Blob; x.Elsewhere() {
+			all = append(all, placement.Input(x.Digest, x.Size))
 		}
 	}
-	for _, in := range j.Current().Inputs {
-		for _, f := range in.Files {
-			all = append(all, f.Blob.Digest)
+	for i, d := range s.Data {
+		if i += len(s.After); i >= len(named) {
+			break
+		}
+		for _, f := range named[i].Files {
+			if d.As == job.AsModule {
+				all = append(all, placement.Module(f.Blob.Digest, f.Blob.Size))
+			} else {
+				all = append(all, placement.Input(f.Blob.Digest, f.Blob.Size))
+			}
 		}
 	}
-	return all
+	return placement.Weighty(all)
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -26,6 +27,7 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 		ID: from.Address, Name: msg.GetName(), Slots: int(c.GetSlots()), Window: int(c.GetWindow()), Memory: c.GetMemory(), Labels: c.GetLabels(),
 		Engine: c.GetEngine(), Capacity: capacityOf(c), Cordoned: b.cordoned(from.Address),
 	}, from, msg.GetLease(), msg.GetLife(), b.Now())
+	m.toldRecent(msg.GetRecent()[:min(len(msg.GetRecent()), 8*maxTold)])
 	ctx.Watch(from)
 	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
@@ -149,9 +151,6 @@ func (b *Broker) attemptFinished(ctx actor.Context, msg *messages.AttemptFinishe
 		m.Window = int(msg.GetWindow())
 		b.crew.pool.Put(m.Executor)
 		party = m.party()
-		if j, ok := b.job(job.ID(msg.GetAttempt().GetJob())); ok {
-			m.learn(j)
-		}
 	}
 	b.takeResult(ctx, executor, party, msg)
 }
@@ -162,24 +161,27 @@ func capacityOf(c *messages.Capabilities) placement.Capacity {
 	}
 }
 
-// learn notes what an executor has because it ran a job: its module, compiled, and its inputs. A broker remembers so many of each; when there are
-// more it begins anew, as an executor's cache lets go of what is old too.
-func (m *member) learn(j job.Job) {
-	remember(m.Warm, j.Spec.Module.Digest)
-	for _, d := range inputsOf(j) {
-		remember(m.Cached, d)
+// learn notes what an executor has because it ran a job: what its program needed, and what it made.
+func (m *member) learn(j job.Job, r *job.Result) {
+	for _, x := range bytesOf(j) {
+		m.Recent.Add(x.Mark)
+	}
+	for _, x := range r.Blobs() {
+		if x.Elsewhere() {
+			m.Recent.Add(placement.MarkOf(x.Digest))
+		}
 	}
 }
 
-func remember(m map[[32]byte]bool, d [32]byte) {
-	if len(m) >= maxRemembered && !m[d] {
-		clear(m)
-	}
-	m[d] = true
-}
+// maxTold bounds what an executor tells of what it has.
+const maxTold = 1024
 
-// maxRemembered bounds what a broker remembers of an executor's modules and inputs.
-const maxRemembered = 1024
+// toldRecent takes in what an executor says that it has, the oldest first. What else its home remembers of it stays.
+func (m *member) toldRecent(marks []byte) {
+	for ; len(marks) >= 8; marks = marks[8:] {
+		m.Recent.Add(placement.Mark(binary.BigEndian.Uint64(marks)))
+	}
+}
 
 // reconnectOver says that a closed connection stayed closed for the time allowed.
 type reconnectOver struct {

@@ -69,8 +69,8 @@ func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
 	d, needs := b.demandOf(j), j.Spec.Needs
 	needs.Memory = d.Memory
 	m := &messages.SlotRequest{
-		Job: string(id), Memory: d.Memory, Labels: d.Labels, Module: d.Module[:], Barred: slices.Sorted(maps.Keys(d.Barred)),
-		Needs: needs.Append(nil), Emergency: j.Spec.Emergency,
+		Job: string(id), Memory: d.Memory, Labels: d.Labels, Barred: slices.Sorted(maps.Keys(d.Barred)),
+		Needs: needs.Append(nil), Emergency: j.Spec.Emergency, Bytes: placement.AppendBytes(nil, d.Bytes),
 	}
 	for _, p := range peers {
 		ctx.Request(p.pid, m)
@@ -163,7 +163,7 @@ func demandFromWire(msg *messages.SlotRequest) (placement.Demand, error) {
 		}
 	}
 	d := demandOfNeeds(needs)
-	copy(d.Module[:], msg.GetModule())
+	d.Bytes = placement.DecodeBytes(msg.GetBytes())
 	for _, p := range msg.GetBarred() {
 		if d.Barred == nil {
 			d.Barred = map[string]bool{}

@@ -271,7 +271,7 @@ func (b *Broker) jobsPage(q *listJobs) *messages.JobsResponse {
 	each, _ := b.readable()
 	var jobs []job.Job
 	for j := range each {
-		if string(j.ID) > q.after && (q.state == "" || string(j.State()) == q.state) {
+		if string(j.ID) > q.after && (q.state == "" || string(j.State()) == q.state) && (q.receiver == "" || j.Spec.Receiver == q.receiver) {
 			jobs = append(jobs, j)
 		}
 	}

@@ -24,6 +24,9 @@ func (b *Broker) takeResult(ctx actor.Context, executor, party string, msg *mess
 		b.unknownResult(ctx, executor, party, n, msg)
 		return
 	}
+	if m, ok := b.crew.members[executor]; ok {
+		m.learn(j, result)
+	}
 	v, _ := j.Decided()
 	_, ours := j.Last(b.journal)
 	ev := job.Finished{Attempt: n, Executor: executor, Party: party, Signed: b.mac.verify(msg.GetMac(), n, executor, j.Spec), Result: result, At: b.hybrid()}

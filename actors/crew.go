@@ -60,13 +60,13 @@ func (c *crew) join(e placement.Executor, pid *actor.PID, lease, life uint64, no
 	old, again := c.members[e.ID]
 	if again {
 		old.stopTimers()
-		m.live, m.reserved, m.Warm, m.Cached = old.live, old.reserved, old.Warm, old.Cached
+		m.live, m.reserved, m.Recent = old.live, old.reserved, old.Recent
 		if old.lease == lease {
 			m.inHand = old.inHand
 		}
 	}
-	if m.Warm == nil {
-		m.Warm, m.Cached = map[[32]byte]bool{}, map[[32]byte]bool{}
+	if m.Recent == nil {
+		m.Recent = &placement.Recent{}
 	}
 	c.members[e.ID] = m
 	c.pool.Put(m.Executor)

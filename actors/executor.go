@@ -23,6 +23,8 @@ type ExecutorSettings struct {
 	Resend    time.Duration      // how long a result waits for its answer before it is sent again
 	Machine   placement.Capacity // what it has for jobs at the start; Measured brings what changed. The zero value: nobody measures
 	Workbench Workbench
+	// Recent returns at most so many of the blobs that are here, those that were used last, the oldest of them first. It must not block. Nil: nobody knows.
+	Recent  func(most int) [][32]byte
 	Results   Results // nil: they are in memory
 	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
 	Stores func(roster.Stores)
@@ -218,12 +220,25 @@ func (e *Executor) moveTo(ctx actor.Context, broker string) {
 // register asks for a new lease and reports everything in hand, also results not answered yet.
 func (e *Executor) register(ctx actor.Context) {
 	e.renew()
-	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities()}
+	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities(), Recent: e.recent()}
 	for _, d := range e.inHand() {
 		m.Running = append(m.Running, messages.AttemptToWire(d.name))
 		m.Macs = append(m.Macs, d.mac)
 	}
 	ctx.Request(e.home, m)
+}
+
+// recent is what home is to know of the bytes that are here: it may have been home to this executor never before, or forgotten.
+func (e *Executor) recent() []byte {
+	if e.Recent == nil {
+		return nil
+	}
+	all := e.Recent(maxTold)
+	marks := make([]byte, 0, 8*len(all))
+	for _, d := range all {
+		marks = append(marks, d[:8]...)
+	}
+	return marks
 }
 
 // inHand returns everything deployed here and not answered, whoever deployed it, in a fixed order.

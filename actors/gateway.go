@@ -211,7 +211,7 @@ func (g *Gateway) list(ctx actor.Context, msg *messages.JobsRequest) {
 		if limit == 0 {
 			limit = g.MaxJobs
 		}
-		g.pass(ctx, &listJobs{msg.GetState(), msg.GetAfter(), limit, seen})
+		g.pass(ctx, &listJobs{msg.GetState(), msg.GetReceiver(), msg.GetAfter(), limit, seen})
 	}
 }
 

@@ -33,9 +33,9 @@ type (
 		seen   ledger.Vector
 	}
 	listJobs struct {
-		state, after string
-		limit        int
-		seen         ledger.Vector
+		state, receiver, after string
+		limit                  int
+		seen                   ledger.Vector
 	}
 	listNodes   struct{ seen ledger.Vector }
 	reprieveJob struct {

@@ -16,16 +16,25 @@ import (
 // dial connects to a network of one node inside this process. To reach another, name its brokers' addresses, and open the identity that
 // its CA gave you with identity.Open.
 func dial(ctx context.Context) (c *client.Client, end func()) {
+	c, _, end = dialTwice(ctx)
+	return c, end
+}
+
+// dialTwice connects two clients, as two programs would.
+func dialTwice(ctx context.Context) (one, other *client.Client, end func()) {
 	network, err := cluster.StartEmbedded(1, cluster.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		log.Fatal(err)
 	}
-	c, err = client.Dial(ctx, client.Options{Addresses: []string{network.Address}, Identity: network.Client})
-	if err != nil {
-		log.Fatal(err)
+	var clients [2]*client.Client
+	for i := range clients {
+		if clients[i], err = client.Dial(ctx, client.Options{Addresses: []string{network.Address}, Identity: network.Client}); err != nil {
+			log.Fatal(err)
+		}
 	}
-	return c, func() {
-		_ = c.Close()
+	return clients[0], clients[1], func() {
+		_ = clients[0].Close()
+		_ = clients[1].Close()
 		_ = network.Close()
 	}
 }
@@ -82,6 +91,44 @@ func ExampleClient_SubmitStreamed() {
 	// Output:
 	// typed by hand
 	// exit code 3
+}
+
+// Follow a job that another program has submitted, on any day and at any broker: its id is all that is needed.
+func ExampleClient_Watch() {
+	ctx := context.Background()
+	one, other, end := dialTwice(ctx)
+	defer end()
+
+	module, err := one.PutBytes(ctx, wasmtest.Script([]wasmtest.Step{wasmtest.Print("hello"), wasmtest.Exit(3)}))
+	if err != nil {
+		log.Fatal(err)
+	}
+	submitted, err := one.Submit(ctx, &client.Spec{Name: "greeting", Module: module})
+	if err != nil {
+		log.Fatal(err)
+	}
+	s, err := other.Watch(ctx, submitted.ID())
+	if err != nil {
+		log.Fatal(err)
+	}
+	var last client.State
+	for change := range s.Changes() { // it runs, perhaps; it is over
+		last = change.Job.State()
+	}
+	fmt.Println("at last it has", last)
+	j, err := s.Wait(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	result := j.Current().Verdict.Result
+	fmt.Println(j.Spec.Name, "ended with", result.ExitCode)
+	if err := other.Get(ctx, result.Stdout, os.Stdout); err != nil {
+		log.Fatal(err)
+	}
+	// Output:
+	// at last it has failed
+	// greeting ended with 3
+	// hello
 }
 
 // See why a job does not run, and cancel it.

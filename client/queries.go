@@ -54,15 +54,16 @@ func changeOf(m *messages.JobChanged) (Change, error) {
 
 // Filter chooses jobs of a list. Its zero value chooses the first hundred.
 type Filter struct {
-	State State  // "": any
-	Limit int    // 0: 100, or less if the broker answers with less at once
-	After string // the id to go on after
+	State    State  // "": any
+	Receiver string // whom the results are meant for, as the jobs name it; "": whoever
+	Limit    int    // 0: 100, or less if the broker answers with less at once
+	After    string // the id to go on after
 }
 
 // Jobs returns jobs in the order of their making, and, if there are more, the id to go on after.
 func (c *Client) Jobs(ctx context.Context, f Filter) (jobs []Change, next string, err error) {
 	answer, err := ask[*messages.JobsResponse](ctx, c, &messages.JobsRequest{
-		State: string(f.State), Limit: uint32(max(0, f.Limit)), After: f.After, Session: c.session.bytes(), //nolint:gosec // a count
+		State: string(f.State), Receiver: f.Receiver, Limit: uint32(max(0, f.Limit)), After: f.After, Session: c.session.bytes(), //nolint:gosec // a count
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("list of jobs: %w", err)

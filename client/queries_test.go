@@ -38,12 +38,13 @@ var _ = Describe("Asking a broker", func() {
 
 	It("returns a page of jobs and where to go on", func(ctx SpecContext) {
 		says(&messages.JobsResponse{Jobs: []*messages.JobChanged{changedTo(queued("job-0001")), changedTo(done("job-0002"))}, Next: "job-0002"})
-		jobs, more, err := dialTo(ctx, net, Options{}, b1).Jobs(ctx, Filter{State: job.StateQueued, Limit: 2, After: "job-0000"})
+		jobs, more, err := dialTo(ctx, net, Options{}, b1).Jobs(ctx, Filter{State: job.StateQueued, Receiver: "district", Limit: 2, After: "job-0000"})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(jobs).To(HaveLen(2))
 		Expect(more).To(Equal("job-0002"))
 		m, _ := next[*messages.JobsRequest](ctx, b1)
 		Expect(m.GetState()).To(Equal("queued"))
+		Expect(m.GetReceiver()).To(Equal("district"))
 		Expect(m.GetLimit()).To(BeEquivalentTo(2))
 		Expect(m.GetAfter()).To(Equal("job-0000"))
 	}, SpecTimeout(10*time.Second))

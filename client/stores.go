@@ -19,6 +19,8 @@ type Store struct {
 	Address    string // where others can dial it; empty: nowhere
 	Free, Used uint64 // bytes, coarsely unless the broker asked is its home
 	Seen       time.Time
+	Replicas   int  // how many datastores should have each blob, of as many as there are
+	Paused     bool // copies that are missing wait, but for an emergency's: it needs the bandwidth
 }
 
 // Stores returns the datastores of the network, by name.
@@ -32,6 +34,7 @@ func (c *Client) Stores(ctx context.Context) ([]Store, error) {
 		all[i] = Store{
 			Node: s.GetNode(), Name: s.GetName(), Home: s.GetHome(), State: s.GetState(), Reason: s.GetReason(), Address: s.GetAddress(),
 			Free: s.GetFree(), Used: s.GetUsed(), Seen: time.UnixMilli(int64(min(s.GetSeenMs(), 1<<52))).UTC(),
+			Replicas: int(answer.GetReplicas()), Paused: answer.GetPaused(),
 		}
 	}
 	slices.SortFunc(all, func(a, b Store) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Node, b.Node)) })

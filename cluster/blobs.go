@@ -211,6 +211,15 @@ func (b *blobs) fetch(ctx context.Context, broker string, d blob.Digest) error {
 	return nil
 }
 
+// recent returns the blobs that this node used last, for its executor's home to know.
+func (b *blobs) recent(most int) [][32]byte {
+	var all [][32]byte
+	for _, d := range b.store.Recent(most) {
+		all = append(all, d)
+	}
+	return all
+}
+
 // Keep implements workbench.Blobs: the bytes are off this node, verified, when it returns, unless the broker is on this node too and there are no
 // datastores.
 func (b *blobs) Keep(ctx context.Context, to string, r io.Reader) (job.Blob, error) {

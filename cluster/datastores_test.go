@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"net/http/httptest"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/johannesboyne/gofakes3"
@@ -247,6 +248,85 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 		Eventually(ctx, holders).WithArguments(again, d1, d2).Should(BeEmpty())
 		Expect(holders(needed.Digest, d1, d2)).To(ConsistOf("d1", "d2"))
 	}, SpecTimeout(2*soon))
+
+	It("are not copied while an emergency is high, which everybody is told, and are when it is over", Label("EMG-5"), func(ctx SpecContext) {
+		d1, d2, e = datastore("d1"), datastore("d2"), executor("e1")
+		Eventually(ctx, e.up).Should(Equal(2))
+		d := e.keep(ctx, noise(mib), b)
+		c := l.client(ctx, b)
+		paused := func(g Gomega, is bool) {
+			stores, err := c.Stores(ctx)
+			g.Expect(err).NotTo(HaveOccurred())
+			for _, s := range stores {
+				g.Expect(s).To(And(HaveField("Paused", is), HaveField("Replicas", 2)))
+			}
+		}
+		paused(Default, false)
+		fire, err := c.Declare(ctx, client.Declaration{Type: "fire", Level: client.High})
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, paused).WithArguments(true).Should(Succeed())
+		Eventually(ctx, func() bool { return d2.blobs.where().Paused }).Should(BeTrue())
+		d1.stop()
+		d3 = datastore("d3")
+		Consistently(ctx, d3.has).WithArguments(d).WithTimeout(settle + 2*time.Second).Should(BeFalse())
+		_, err = c.ClearEmergency(ctx, fire.ID, "it is out")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, paused).WithArguments(false).Should(Succeed())
+		Eventually(ctx, d3.has).WithArguments(d).Should(BeTrue())
+	}, SpecTimeout(2*soon))
+
+	It("are kept by two again when the third comes back, and no fewer, by those that should have them", func(ctx SpecContext) {
+		short := func(c *config.Node) { c.Datastore.Retention = 4 * time.Second }
+		d1, d2, d3, e = datastore("d1", short), datastore("d2", short), datastore("d3", short), executor("e1")
+		Eventually(ctx, b.up).Should(Equal(3))
+		c := l.client(ctx, b)
+		x, err := c.PutBytes(ctx, noise(mib))
+		Expect(err).NotTo(HaveOccurred())
+		noop, err := c.PutBytes(ctx, wasm.Noop())
+		Expect(err).NotTo(HaveOccurred())
+		_, err = c.Submit(ctx, &client.Spec{Module: noop, Files: []client.File{{Path: "in", Blob: x}}, Retention: time.Hour})
+		Expect(err).NotTo(HaveOccurred())
+		d := blob.Digest(x.Digest)
+		rank := ranked(d, d1, d2, d3)
+		Expect(holders(d, rank...)).To(Equal([]string{rank[0].cfg.Name, rank[1].cfg.Name}))
+		rank[0].stop()
+		Eventually(ctx, holders).WithArguments(d, rank[1], rank[2]).Should(HaveLen(2))
+		rank[0].start()
+		Eventually(ctx, func(g Gomega) {
+			have := holders(d, rank...)
+			Expect(len(have)).To(BeNumerically(">=", 2))
+			g.Expect(have).To(Equal([]string{rank[0].cfg.Name, rank[1].cfg.Name}))
+		}).Should(Succeed())
+	}, SpecTimeout(2*soon))
+
+	It("stay at one of two that count on each other when both would give up theirs at the same time", func(ctx SpecContext) {
+		d1, d2 = datastore("d1"), datastore("d2")
+		Eventually(ctx, d1.up).Should(Equal(2))
+		Eventually(ctx, d2.up).Should(Equal(2))
+		gone := 0
+		for range 50 {
+			data := noise(100)
+			d := blob.Sum(data)
+			for _, m := range []*member{d1, d2} {
+				Expect(m.blobs.kept.Put(ctx, bytes.NewReader(data), d)).To(Succeed())
+			}
+			looked := time.Now()
+			var both sync.WaitGroup
+			for i, m := range []*member{d1, d2} {
+				other := []*member{d2, d1}[i]
+				both.Go(func() {
+					defer GinkgoRecover()
+					r := &round{depot: &depot{blobs: m.blobs, log: m.blobs.log}} // without a retention nothing is fresh
+					_ = r.giveUp(ctx, blob.Info{Digest: d}, []roster.Store{{Node: string(other.ID())}}, looked) // it fails if the other was first
+				})
+			}
+			both.Wait()
+			left := len(holders(d, d1, d2))
+			Expect(left).To(BeNumerically(">=", 1))
+			gone += 2 - left
+		}
+		AddReportEntry("copies given up of 50", gone)
+	}, SpecTimeout(soon))
 
 	It("are served by a datastore that nobody can dial, over the broker that it has dialled", func(ctx SpecContext) {
 		d1, e = datastore("d1", dialsOut), executor("e1")

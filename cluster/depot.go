@@ -31,6 +31,7 @@ type depot struct {
 
 	free, used atomic.Uint64
 	copied     atomic.Uint64 // blobs
+	trimmed    atomic.Uint64
 	deleted    atomic.Uint64
 }
 
@@ -155,6 +156,9 @@ func (d *depot) copyAll(ctx context.Context) {
 	if round.made > 0 {
 		d.log.Info("copies made", "blobs", round.made, "total", d.copied.Load())
 	}
+	if round.spared > 0 {
+		d.log.Info("copies given up that others have", "blobs", round.spared, "total", d.trimmed.Load())
+	}
 }
 
 // inBatches calls do for all blobs here, some at a time.
@@ -179,6 +183,7 @@ type round struct {
 	*depot
 	failed map[string]bool // datastores that could not be asked, or took nothing
 	made   int
+	spared int // surplus copies that were given up
 }
 
 // copy makes the missing copies of some blobs, as far as it is this node's turn.
@@ -188,6 +193,7 @@ func (r *round) copy(ctx context.Context, some []blob.Info) error {
 		return nil
 	}
 	has := r.holders(ctx, known, some)
+	r.trim(ctx, known, has, some)
 	var mine []blob.Info
 	for _, b := range some {
 		if len(r.missing(known, has, b)) > 0 && r.turn(known, has, b.Digest) {
@@ -265,12 +271,15 @@ func (r *round) wanted(ctx context.Context, some []blob.Info) []blob.Info {
 	}
 	var wanted []blob.Info
 	for i, b := range some {
-		if needed[i] || r.now().Sub(b.Time) < min(fresh, r.retention/2) {
+		if needed[i] || r.now().Sub(b.Time) < r.fresh() {
 			wanted = append(wanted, b)
 		}
 	}
 	return wanted
 }
+
+// fresh is how young a blob is of which nobody can say yet what becomes of it.
+func (d *depot) fresh() time.Duration { return min(fresh, d.retention/2) }
 
 func (d *depot) needed(ctx context.Context, some []blob.Info) ([]bool, error) {
 	digests := make([]blob.Digest, len(some))

@@ -104,11 +104,9 @@ func (b *blobs) hasAll(w http.ResponseWriter, r *http.Request, next http.Handler
 	var places []int
 	answer := bytes.Repeat([]byte{'1'}, len(asked)/32)
 	for i := range answer {
-		if d := blob.Digest(asked[32*i:]); b.lacks(r.Context(), d) {
+		if d := blob.Digest(asked[32*i:]); b.lacks(r.Context(), d) || b.renew(r.Context(), d) != nil {
 			missing, places = append(missing, d), append(places, i)
 			answer[i] = '0'
-		} else {
-			b.renew(r.Context(), d)
 		}
 	}
 	for _, s := range b.where().Up() {
@@ -128,20 +126,26 @@ func (b *blobs) hasAll(w http.ResponseWriter, r *http.Request, next http.Handler
 	_, _ = w.Write(answer) // who asked may be gone
 }
 
-// renewing makes a blob as young as a new one when somebody asks whether it is here: who has it told that it is does not send it again.
+// renewing makes a blob as young as a new one when somebody asks whether it is here: who has it told that it is does not send it again, or gives up a
+// copy. One that cannot be renewed may be deleted at any time, and so counts for nothing.
 func (b *blobs) renewing(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		name, _ := strings.CutPrefix(r.URL.Path, "/blob/")
 		if d, err := blob.Parse(name); err == nil && r.Method == http.MethodHead && !b.lacks(r.Context(), d) {
-			b.renew(r.Context(), d)
+			if err := b.renew(r.Context(), d); err != nil && !b.lacks(r.Context(), d) {
+				http.Error(w, "the blob is here, and nobody knows for how long: the log of this node says why", http.StatusServiceUnavailable)
+				return
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
 // renew dates a blob that is here from now.
-func (b *blobs) renew(ctx context.Context, d blob.Digest) {
-	if err := b.kept.Put(ctx, strings.NewReader(""), d); err != nil { // one that is here is not read
+func (b *blobs) renew(ctx context.Context, d blob.Digest) error {
+	err := b.kept.Put(ctx, strings.NewReader(""), d) // of one that is here nothing is read
+	if err != nil {
 		b.log.Debug("blob is not renewed", "blob", d.Short(), "err", err)
 	}
+	return err
 }

@@ -263,6 +263,7 @@ func (n *Node) spawnExecutor(about *actors.Node, opt Options) error {
 	settings := actors.ExecutorSettings{
 		Slots: slots, Machine: found, Memory: uint64(n.cfg.Caps.Memory), Labels: n.cfg.Labels, Arch: runtime.GOARCH, Engine: "wazero",
 		Resend: resultPatience, Workbench: n.bench, Stores: n.blobs.Known,
+		Recent: n.blobs.recent,
 	}
 	if n.cfg.Identity != "" {
 		if n.kept, err = openResults(n.cfg, n.log); err != nil {

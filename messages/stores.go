@@ -1,6 +1,9 @@
 package messages
 
-import "github.com/urbancompute/ucp/internal/roster"
+import (
+	"github.com/urbancompute/ucp/internal/roster"
+	"github.com/urbancompute/ucp/internal/vclock"
+)
 
 // StoresToWire returns the wire form of s.
 func StoresToWire(s roster.Stores) *StoresResponse {
@@ -20,7 +23,7 @@ func StoresFromWire(m *StoresResponse) roster.Stores {
 	for _, x := range m.GetStores() {
 		s.All = append(s.All, roster.Store{
 			Node: x.GetNode(), Name: x.GetName(), Address: x.GetAddress(), Home: x.GetHome(), State: roster.Standing(x.GetState()), Reason: x.GetReason(),
-			Free: x.GetFree(), Used: x.GetUsed(),
+			Free: x.GetFree(), Used: x.GetUsed(), At: vclock.Hybrid{Wall: int64(min(x.GetSeenMs(), 1<<48-1))},
 		})
 	}
 	return s

@@ -879,6 +879,7 @@ type JobsRequest struct {
 	Limit         uint32                 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"` // 0: 100
 	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`  // id to continue after
 	Session       []byte                 `protobuf:"bytes,4,opt,name=session,proto3" json:"session,omitempty"`
+	Receiver      string                 `protobuf:"bytes,5,opt,name=receiver,proto3" json:"receiver,omitempty"` // whom the results are meant for; empty: anybody
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -939,6 +940,13 @@ func (x *JobsRequest) GetSession() []byte {
 		return x.Session
 	}
 	return nil
+}
+
+func (x *JobsRequest) GetReceiver() string {
+	if x != nil {
+		return x.Receiver
+	}
+	return ""
 }
 
 type JobsResponse struct {
@@ -1942,6 +1950,7 @@ type RegisterExecutor struct {
 	Running       []*AttemptName         `protobuf:"bytes,4,rep,name=running,proto3" json:"running,omitempty"` // everything in hand, also what is finished and not yet answered, whoever deployed it
 	Macs          [][]byte               `protobuf:"bytes,5,rep,name=macs,proto3" json:"macs,omitempty"`       // of running, in the same order
 	Life          uint64                 `protobuf:"varint,6,opt,name=life,proto3" json:"life,omitempty"`      // the executor's incarnation
+	Recent        []byte                 `protobuf:"bytes,7,opt,name=recent,proto3" json:"recent,omitempty"`   // the first 8 bytes of the digests of what it has and used last, the oldest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2016,6 +2025,13 @@ func (x *RegisterExecutor) GetLife() uint64 {
 		return x.Life
 	}
 	return 0
+}
+
+func (x *RegisterExecutor) GetRecent() []byte {
+	if x != nil {
+		return x.Recent
+	}
+	return nil
 }
 
 type ExecutorRegistered struct {
@@ -2627,10 +2643,10 @@ type SlotRequest struct {
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Memory        uint64                 `protobuf:"varint,2,opt,name=memory,proto3" json:"memory,omitempty"` // bytes
 	Labels        map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	Module        []byte                 `protobuf:"bytes,4,opt,name=module,proto3" json:"module,omitempty"`       // digest
 	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"`       // parties that have their say already
 	Needs         []byte                 `protobuf:"bytes,6,opt,name=needs,proto3" json:"needs,omitempty"`         // job.Needs
 	Emergency     string                 `protobuf:"bytes,7,opt,name=emergency,proto3" json:"emergency,omitempty"` // the job's type of emergency, "" for none
+	Bytes         []byte                 `protobuf:"bytes,8,opt,name=bytes,proto3" json:"bytes,omitempty"`         // what the job needs and what it is worth to find it there: placement.Bytes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2686,13 +2702,6 @@ func (x *SlotRequest) GetLabels() map[string]string {
 	return nil
 }
 
-func (x *SlotRequest) GetModule() []byte {
-	if x != nil {
-		return x.Module
-	}
-	return nil
-}
-
 func (x *SlotRequest) GetBarred() []string {
 	if x != nil {
 		return x.Barred
@@ -2712,6 +2721,13 @@ func (x *SlotRequest) GetEmergency() string {
 		return x.Emergency
 	}
 	return ""
+}
+
+func (x *SlotRequest) GetBytes() []byte {
+	if x != nil {
+		return x.Bytes
+	}
+	return nil
 }
 
 // SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership.
@@ -5906,12 +5922,13 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"E\n" +
 	"\x0fBrokerForgotten\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x18\n" +
-	"\awaiting\x18\x02 \x03(\tR\awaiting\"i\n" +
+	"\awaiting\x18\x02 \x03(\tR\awaiting\"\x85\x01\n" +
 	"\vJobsRequest\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\tR\x05state\x12\x14\n" +
 	"\x05limit\x18\x02 \x01(\rR\x05limit\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x18\n" +
-	"\asession\x18\x04 \x01(\fR\asession\"G\n" +
+	"\asession\x18\x04 \x01(\fR\asession\x12\x1a\n" +
+	"\breceiver\x18\x05 \x01(\tR\breceiver\"G\n" +
 	"\fJobsResponse\x12#\n" +
 	"\x04jobs\x18\x01 \x03(\v2\x0f.ucp.JobChangedR\x04jobs\x12\x12\n" +
 	"\x04next\x18\x02 \x01(\tR\x04next\"(\n" +
@@ -6002,14 +6019,15 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05mains\x18\r \x01(\bR\x05mains\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xc7\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\x01\n" +
 	"\x10RegisterExecutor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05lease\x18\x02 \x01(\x04R\x05lease\x125\n" +
 	"\fcapabilities\x18\x03 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\x12*\n" +
 	"\arunning\x18\x04 \x03(\v2\x10.ucp.AttemptNameR\arunning\x12\x12\n" +
 	"\x04macs\x18\x05 \x03(\fR\x04macs\x12\x12\n" +
-	"\x04life\x18\x06 \x01(\x04R\x04life\"l\n" +
+	"\x04life\x18\x06 \x01(\x04R\x04life\x12\x16\n" +
+	"\x06recent\x18\a \x01(\fR\x06recent\"l\n" +
 	"\x12ExecutorRegistered\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12!\n" +
 	"\fheartbeat_ms\x18\x02 \x01(\rR\vheartbeatMs\x12\x1d\n" +
@@ -6053,18 +6071,18 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x8c\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x90\x02\n" +
 	"\vSlotRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
-	"\x06module\x18\x04 \x01(\fR\x06module\x12\x16\n" +
 	"\x06barred\x18\x05 \x03(\tR\x06barred\x12\x14\n" +
 	"\x05needs\x18\x06 \x01(\fR\x05needs\x12\x1c\n" +
-	"\temergency\x18\a \x01(\tR\temergency\x1a9\n" +
+	"\temergency\x18\a \x01(\tR\temergency\x12\x14\n" +
+	"\x05bytes\x18\b \x01(\fR\x05bytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\":\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05\":\n" +
 	"\fSlotReserved\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
 	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +

@@ -105,7 +105,7 @@ func combined(data []byte, keys ...[]byte) []byte {
 const runs = 100
 
 // weaving is a plan of two stages and an array between them: a large file is turned, taken apart by all of the array with two keys that they share, and
-// joined. What is not an array runs in the north, so that a second run of it has the same place.
+// joined. Nothing says where any of it is to run.
 const weaving = `
 [named_data]
 "programs/flip" = "flip.wasm"
@@ -116,7 +116,6 @@ const weaving = `
 
 [[jobs]]
 name = "turn"
-labels = {place = "north"}
 [jobs.metadata]
 wasm_module = "programs/flip"
 argv = ["flip", "1ms"]
@@ -141,7 +140,6 @@ results = ["/part"]
 
 [[jobs]]
 name = "join"
-labels = {place = "north"}
 [jobs.metadata]
 wasm_module = "programs/weave"
 argv = ["weave", "join", "/parts"]
@@ -150,6 +148,20 @@ results = ["/whole"]
 [jobs.metadata.data]
 "/parts" = "made/parts/*"
 `
+
+// apart is a plan of four jobs, each with a file of its own, and all with one program. The first two are for the north and the others for the south, if
+// anything says so.
+func apart(said bool) []byte {
+	plan := "named_data: {flip: flip.wasm, own/0: \"0\", own/1: \"1\", own/2: \"2\", own/3: \"3\"}\njobs:\n"
+	for i, place := range []string{"north", "north", "south", "south"} {
+		labels := ""
+		if said {
+			labels = "labels: {place: " + place + "}, "
+		}
+		plan += fmt.Sprintf("  - {name: own-%d, %smetadata: {wasm_module: flip, argv: [flip, 500ms], data: {/in: own/%d}, results: [/out]}}\n", i, labels, i)
+	}
+	return []byte(plan)
+}
 
 var _ = Describe("A plan with shared data, a two-stage pipeline and an array of a hundred, on a network of two datastores",
 	Label("DATA-1", "DATA-3", "DATA-5", "PLAN-1", "JOB-10", "real"), Ordered, func() {
@@ -168,7 +180,7 @@ var _ = Describe("A plan with shared data, a two-stage pipeline and an array of 
 			d1 = l.datastore("d1", b1, b2).start(ctx)
 			l.datastore("d2", b1, b2).start(ctx)
 			for _, name := range []string{"north", "south"} {
-				e := l.executor(name, b1, b2)
+				e := l.executor(name, b1) // both at home there: what an executor has its home knows, and nobody else
 				e.Flags = []string{"--labels", "place=" + name, "--log-level", "debug"}
 				executors = append(executors, e.start(ctx))
 			}
@@ -204,18 +216,36 @@ var _ = Describe("A plan with shared data, a two-stage pipeline and an array of 
 			right("first")
 		}, SpecTimeout(4*soon))
 
-		It("moves no input bytes when it runs again", func(ctx SpecContext) {
-			fetched := regexp.MustCompile(`"msg":"blob fetched".*"blob":"([0-9a-f]+)"`)
+		fetched := regexp.MustCompile(`"msg":"blob fetched".*"blob":"([0-9a-f]+)"`)
+
+		// movesNothing submits a plan whose input bytes are at the executors.
+		movesNothing := func(ctx SpecContext, b *node, plan, results string) {
+			GinkgoHelper()
 			before := map[string]int{}
 			for _, e := range executors {
 				before[e.Name] = len(e.Log())
 				Expect(e.Log()).To(MatchRegexp(fetched.String()), "%s had to get them once", e.Name)
 			}
-			l.ucp(ctx, []*node{b2}, "submit", home.path("plan.toml"), "--results", home.path("second"))
+			l.ucp(ctx, []*node{b}, "submit", home.path(plan), "--results", home.path(results))
 			for _, e := range executors {
 				Expect(fetched.FindAllString(e.Log()[before[e.Name]:], -1)).To(BeEmpty(), "%s", e.Name)
 			}
+		}
+
+		It("moves no input bytes when it runs again", Label("PLACE-1"), func(ctx SpecContext) {
+			movesNothing(ctx, b2, "plan.toml", "second")
 			right("second")
+		}, SpecTimeout(4*soon))
+
+		It("moves none of another plan either, whose jobs are where their files are although nothing says so any more", Label("PLACE-1"), func(ctx SpecContext) {
+			for i := range 4 {
+				home.write(fmt.Sprint(i), noise(10+i, 300<<10))
+			}
+			home.write("apart.yaml", apart(true))
+			l.ucp(ctx, []*node{b1}, "submit", home.path("apart.yaml"), "--results", home.path("third"))
+			home.write("again.yaml", apart(false))
+			movesNothing(ctx, b1, "again.yaml", "fourth")
+			movesNothing(ctx, b2, "again.yaml", "fifth")
 		}, SpecTimeout(4*soon))
 	})
 

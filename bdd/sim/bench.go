@@ -3,6 +3,7 @@ package sim
 import (
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,8 @@ type bench struct {
 	running map[job.Name]*event
 	runs    int
 	stops   int
+	fetched int        // bytes
+	had     [][32]byte // what its programs needed and is no part of their records, across lives: a cache on disk
 }
 
 // Program is the spec of a job that runs for as long as its first argument says; more arguments say how it ends:
@@ -55,6 +58,7 @@ func (b *bench) Run(task workbench.Task, done func(*job.Result)) (stop func(stri
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	b.runs++
+	b.use(task.Spec)
 	p := parse(task.Spec.Args)
 	end := b.result(p, task)
 	w.tell(b.node.Name, "runs %s for %s", short(task.Attempt), p.length)
@@ -77,6 +81,23 @@ func (b *bench) Run(task workbench.Task, done func(*job.Result)) (stop func(stri
 	b.running[task.Attempt] = e
 	w.chronicle.begun(b.node, task)
 	return func(reason string) { b.stop(task, life, reason, done) }
+}
+
+// use brings what a program needs into the cache.
+func (b *bench) use(s *job.Spec) {
+	for _, x := range s.Blobs() {
+		if x.Elsewhere() && !slices.Contains(b.had, x.Digest) {
+			b.had = append(b.had, x.Digest)
+			b.fetched += int(x.Size)
+		}
+	}
+}
+
+// recent implements what an executor says of its cache.
+func (b *bench) recent(most int) [][32]byte {
+	b.node.w.mu.Lock()
+	defer b.node.w.mu.Unlock()
+	return slices.Clone(b.had[max(0, len(b.had)-most):])
 }
 
 // stop ends a program that still runs.

@@ -127,7 +127,7 @@ func (l *life) spawn() {
 	if n.Is(messages.Executor) {
 		n.bench.begin(l)
 		l.root(newExecutor(about, actors.ExecutorSettings{
-			Slots: n.bench.slots, Machine: n.bench.machine, Memory: 1 << 30, Labels: n.bench.labels, Resend: w.settings.Resend, Workbench: n.bench,
+			Slots: n.bench.slots, Machine: n.bench.machine, Memory: 1 << 30, Labels: n.bench.labels, Resend: w.settings.Resend, Workbench: n.bench, Recent: n.bench.recent,
 		}, n.Shelf), messages.ExecutorActor, true)
 	}
 }

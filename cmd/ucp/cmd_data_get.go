@@ -25,6 +25,7 @@ func newDataGetCommand(a *app) *cobra.Command {
 		Short: "Write what a name stands for to standard output, a file or a directory",
 		Long: `Write what a name stands for to standard output, or to a file. With DIR/, or a directory that exists, a directory is unpacked there and a file
 gets the last part of its name; a/* gets everything below a/ into it. A file that exists is replaced; a directory must be new or empty.
+The file is the second argument: -o is what to print about it, text or json, as everywhere.
 
 Nothing half-written is left behind. A terminal is only written to with -.`,
 		Example: "  ucp data get maps/north north.png\n  ucp data get maps tiles/\n  ucp data get 'results/*' results/\n  ucp data get backups/city | psql city",
@@ -33,6 +34,12 @@ Nothing half-written is left behind. A terminal is only written to with -.`,
 				return usageError{fmt.Errorf("%q takes a name and where to write it: %s", cmd.CommandPath(), cmd.UseLine())}
 			}
 			return nil
+		},
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if a.output != "text" && a.output != "json" {
+				return usageError{fmt.Errorf("-o says what to print, text or json, and the file comes behind the name: %s %s %s", cmd.CommandPath(), args[0], a.output)}
+			}
+			return a.begin()
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g := getting{app: a, name: args[0], to: "-"}

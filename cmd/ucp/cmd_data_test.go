@@ -126,6 +126,14 @@ var _ = Describe("Named data on the command line", Label("DATA-2"), Ordered, fun
 		Expect(here("evil")).NotTo(BeAnExistingFile())
 	}, SpecTimeout(soon))
 
+	It("says how to name a file to who has written -o before it", func(ctx SpecContext) {
+		for _, flag := range []string{"-o", "--output"} {
+			a := u.runs(ctx, "data", "get", "maps/north", flag, "north.png")
+			Expect(a.code).To(Equal(2))
+			Expect(a.stderr).To(oneSentence("the file comes behind the name: ucp data get maps/north north.png"))
+		}
+	}, SpecTimeout(soon))
+
 	It("refuses to put a directory with links", func(ctx SpecContext) {
 		Expect(os.Mkdir(here("linked"), 0o700)).To(Succeed())
 		Expect(os.Symlink("/etc/passwd", here("linked/passwd"))).To(Succeed())

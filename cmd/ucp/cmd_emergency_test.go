@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 
+	"github.com/urbancompute/ucp/client"
 	"github.com/urbancompute/ucp/cluster"
 	"github.com/urbancompute/ucp/config"
 	. "github.com/urbancompute/ucp/internal/wasm/wasmtest"
@@ -76,4 +77,19 @@ var _ = Describe("ucp emergency", Label("EMG-1"), Ordered, func() {
 			Expect(a.stderr).To(oneSentence(wrong.says))
 		}
 	}, SpecTimeout(soon))
+})
+
+var _ = Describe("What is told of datastores", Label("EMG-5", "DATA-3"), func() {
+	DescribeTable("says that copies wait, while they do",
+		func(paused bool, told string) {
+			stores := []client.Store{{State: "up", Free: 2 << 30, Used: 1 << 30, Replicas: 2, Paused: paused}}
+			status := statusOutput{}.withStores(stores)
+			Expect(status.storesText()).To(Equal("1, 1.0 GiB used, 2.0 GiB free" + told))
+			Expect([]any{status.Paused, status.Replicas}).To(Equal([]any{paused, 2}))
+			Expect(storeOf(&stores[0]).text()).To(Equal("1.0 GiB used, 2.0 GiB free" + told))
+			Expect(storeOf(&stores[0]).Paused).To(Equal(paused))
+		},
+		Entry("in an emergency", true, "; copies wait until the emergency is over"),
+		Entry("else not", false, ""),
+	)
 })

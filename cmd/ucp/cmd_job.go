@@ -26,13 +26,14 @@ var jobStates = []string{
 
 func newJobListCommand(a *app) *cobra.Command {
 	var filter struct {
-		state, after string
-		limit        int
+		state, receiver, after string
+		limit                  int
 	}
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List jobs in the order they were made",
-		Args:  noArguments,
+		Use:     "list",
+		Short:   "List jobs in the order they were made",
+		Example: "  ucp job list --state running\n  ucp job list --receiver district",
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			state, err := parseState(filter.state)
 			if err != nil {
@@ -42,7 +43,7 @@ func newJobListCommand(a *app) *cobra.Command {
 				return usageError{fmt.Errorf("--limit must be at least 1, not %d", filter.limit)}
 			}
 			return a.withNetwork(cmd, func(ctx context.Context, c *connection) error {
-				jobs, next, err := listJobs(ctx, c.Client, client.Filter{State: state, After: filter.after, Limit: filter.limit})
+				jobs, next, err := listJobs(ctx, c.Client, client.Filter{State: state, Receiver: filter.receiver, After: filter.after, Limit: filter.limit})
 				if err != nil {
 					return err
 				}
@@ -51,6 +52,7 @@ func newJobListCommand(a *app) *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&filter.state, "state", "", "only jobs in this state: "+strings.Join(jobStates, ", "))
+	cmd.Flags().StringVar(&filter.receiver, "receiver", "", "only jobs whose results are meant for this client, as \"results_receiver\" of a plan names it")
 	cmd.Flags().StringVar(&filter.after, "after", "", "go on after this job")
 	cmd.Flags().IntVar(&filter.limit, "limit", 100, "how many at most")
 	return cmd

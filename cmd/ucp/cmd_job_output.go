@@ -17,6 +17,7 @@ type jobOutput struct {
 	Why        string            `json:"provisional,omitempty"` // why an end is not final
 	Created    instant           `json:"created"`
 	Submitter  string            `json:"submitter"`
+	Receiver   string            `json:"receiver,omitempty"` // whom the results are meant for; whoever submitted it if there is none
 	Owner      string            `json:"owner"`
 	OwnerName  string            `json:"owner_name,omitempty"`
 	Module     string            `json:"module"`
@@ -98,7 +99,7 @@ type fileOutput struct {
 func jobOutputOf(c client.Change) jobOutput {
 	j, t := c.Job, c.Job.Current()
 	out := jobOutput{
-		ID: string(j.ID), Name: j.Spec.Name, State: string(j.State()), Created: instant(j.Created), Submitter: j.Spec.Submitter,
+		ID: string(j.ID), Name: j.Spec.Name, State: string(j.State()), Created: instant(j.Created), Submitter: j.Spec.Submitter, Receiver: j.Spec.Receiver,
 		Owner: t.Node, OwnerName: c.Names[t.Node], Module: hex.EncodeToString(j.Spec.Module.Digest[:]), Priority: j.Spec.Priority, Retries: j.Spec.Retries, Failures: t.Failures,
 		Attempts: []attemptOutput{}, Rejections: []rejectionOutput{},
 	}

@@ -52,6 +52,18 @@ var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
 		Expect(u.runs(ctx, "job", "list").stdout).To(And(HavePrefix("JOB "), ContainSubstring("greeting"), ContainSubstring("accepted")))
 	}, SpecTimeout(soon))
 
+	It("lists only the jobs whose results are meant for somebody", Label("PLAN-1"), func(ctx SpecContext) {
+		plan := u.file("plan.yaml", "jobs:\n- {name: theirs, metadata: {wasm_module: quick, results_receiver: \"dtn://district/\"}}\n- {name: ours, metadata: {wasm_module: quick}}\n")
+		Expect(u.runs(ctx, "data", "put", "quick", u.module()).stderr).To(BeEmpty())
+		Expect(u.runs(ctx, "submit", plan).stderr).To(BeEmpty())
+		var list struct{ Items []struct{ ID, Name, Receiver string } }
+		into(ctx, &list, "job", "list", "--receiver", "district")
+		Expect(list.Items).To(HaveExactElements(And(HaveField("Name", "theirs"), HaveField("Receiver", "district"))))
+		Expect(u.runs(ctx, "job", "show", list.Items[0].ID).stdout).To(MatchRegexp(`(?m)^results for +district$`))
+		into(ctx, &list, "job", "list", "--receiver", "nobody")
+		Expect(list.Items).To(BeEmpty())
+	}, SpecTimeout(soon))
+
 	It("shows a job by the beginning of its id, with its result and attempts", func(ctx SpecContext) {
 		id := detached(ctx, "--name", "shown", u.module(Print("12345"), Exit(9)))
 		var j map[string]any

@@ -49,6 +49,7 @@ func writeJob(w io.Writer, j jobOutput, now time.Time) error {
 		{"state", j.stateText()},
 		{"waiting", j.Waiting},
 		{"submitted", fmt.Sprintf("%s, %s ago, by %s", j.Created.time().Format(time.RFC3339), j.Created.age(now), firstOf(j.Submitter, "nobody"))},
+		{"results for", j.Receiver},
 		{"owner", firstOf(j.OwnerName, j.Owner)},
 		{"arguments", strings.Join(j.Args, " ")},
 		{"labels", labelsText(j.Labels)},

@@ -39,13 +39,14 @@ type storeOutput struct {
 	Home   string `json:"home,omitempty"`
 	Free   uint64 `json:"free_bytes"`
 	Used   uint64 `json:"used_bytes"`
+	Paused bool   `json:"copies_paused"`
 }
 
 func storeOf(s *client.Store) *storeOutput {
 	if s == nil {
 		return nil
 	}
-	return &storeOutput{State: s.State, Reason: s.Reason, Home: s.Home, Free: s.Free, Used: s.Used}
+	return &storeOutput{State: s.State, Reason: s.Reason, Home: s.Home, Free: s.Free, Used: s.Used, Paused: s.Paused}
 }
 
 // text says how a datastore is in a few words.
@@ -56,7 +57,11 @@ func (s *storeOutput) text() string {
 	case s.State != "up":
 		return s.State
 	}
-	return fmt.Sprintf("%s used, %s free", bytesText(s.Used), bytesText(s.Free))
+	text := fmt.Sprintf("%s used, %s free", bytesText(s.Used), bytesText(s.Free))
+	if s.Paused {
+		text += "; " + copiesWait
+	}
+	return text
 }
 
 func newNodeListCommand(a *app) *cobra.Command {

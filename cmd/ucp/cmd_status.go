@@ -32,6 +32,8 @@ type statusOutput struct {
 	Datastores int    `json:"datastores"` // that are up
 	Free       uint64 `json:"bytes_free"` // at those
 	Kept       uint64 `json:"bytes_used"`
+	Replicas   int    `json:"copies_wanted"` // of each blob, if there are so many datastores
+	Paused     bool   `json:"copies_paused"` // an emergency needs the bandwidth
 	Emergency  string `json:"emergency_level"` // none, low, medium, high or critical
 	InForce    int    `json:"emergencies"`
 }
@@ -42,9 +44,22 @@ func (s statusOutput) withStores(stores []client.Store) statusOutput {
 		if x.State == "up" {
 			s.Datastores, s.Free, s.Kept = s.Datastores+1, s.Free+x.Free, s.Kept+x.Used
 		}
+		s.Replicas, s.Paused = x.Replicas, x.Paused
 	}
 	return s
 }
+
+// storesText says how the datastores are.
+func (s statusOutput) storesText() string {
+	text := fmt.Sprintf("%d, %s used, %s free", s.Datastores, bytesText(s.Kept), bytesText(s.Free))
+	if s.Paused {
+		text += "; " + copiesWait
+	}
+	return text
+}
+
+// copiesWait tells of a pause (EMG-5).
+const copiesWait = "copies wait until the emergency is over"
 
 func newStatusCommand(a *app) *cobra.Command {
 	return &cobra.Command{
@@ -96,7 +111,7 @@ func writeStatus(w io.Writer, s client.Status, out statusOutput) error {
 		[]string{"network", s.Network},
 		[]string{"asked", fmt.Sprintf("broker %s, version %s, up %s", s.Name, s.Version, config.FormatDuration(s.Uptime.Round(1e9)))},
 		[]string{"nodes", fmt.Sprintf("%d brokers, %d executors with %d slots, %d of them in use", s.Brokers, s.Executors, s.Slots, s.Used)},
-		[]string{"datastores", fmt.Sprintf("%d, %s used, %s free", out.Datastores, bytesText(out.Kept), bytesText(out.Free))},
+		[]string{"datastores", out.storesText()},
 		[]string{"jobs", fmt.Sprintf("%d queued, %d running, %d finished, %d records", s.Queued, s.Running, s.Finished, s.Records)},
 		[]string{"results", fmt.Sprintf("%d accepted, %d rejected, %d attempts redeployed", s.Accepted, s.Rejected, s.Redeployed)},
 		[]string{"emergency", emergencyText(s)},

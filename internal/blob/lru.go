@@ -2,6 +2,7 @@ package blob
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 )
 
@@ -83,6 +84,21 @@ func (l *lru) drop(e *list.Element) {
 	if c.holds == 0 {
 		l.loose -= c.size
 	}
+}
+
+// recent returns at most so many of those that were used last, the oldest of them first.
+func (l *lru) recent(most int) []Digest {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.order == nil {
+		return nil
+	}
+	var last []Digest
+	for e := l.order.Front(); e != nil && len(last) < most; e = e.Next() {
+		last = append(last, e.Value.(*cached).digest)
+	}
+	slices.Reverse(last)
+	return last
 }
 
 // victims returns what nobody holds, the least recently used one first.

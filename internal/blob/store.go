@@ -182,6 +182,9 @@ func (s *Store) size(d Digest) (int64, error) {
 	return info.Size(), nil
 }
 
+// Recent returns at most so many blobs of a cache, those that were used last, the oldest of them first. A store that evicts nothing keeps no such order.
+func (s *Store) Recent(most int) []Digest { return s.lru.recent(most) }
+
 // Used returns the bytes of all blobs, those on their way in included.
 func (s *Store) Used() int64 {
 	return s.in.budget.inUse()

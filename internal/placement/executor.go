@@ -47,9 +47,8 @@ type Executor struct {
 	Engine   string // that runs modules
 	Labels   map[string]string
 	Cordoned bool
-	Cut      bool              // its connection is gone just now, and may come back
-	Warm     map[[32]byte]bool // modules compiled there
-	Cached   map[[32]byte]bool // inputs that it had
+	Cut      bool    // its connection is gone just now, and may come back
+	Recent   *Recent // modules, inputs and outputs that it had lately
 	Capacity Capacity
 
 	memory, cpu, disk account
@@ -198,15 +197,23 @@ func (d *Demand) taken(e *Executor, why []string) []string {
 
 const noSlot = "no free slot"
 
+// candidate is an executor with what makes it a better place for a job than others, so that each is looked at once.
+type candidate struct {
+	*Executor
+	suited int    // labels that suit the job's emergency
+	near   uint64 // what it is worth that it has the module and inputs
+}
+
+func (d *Demand) candidate(e *Executor) candidate { return candidate{e, d.suited(e), d.near(e)} }
+
 // prefers says whether a is a better place than b: not one that had the job before; a free slot now; more of the labels that suit its emergency; more
-// of its inputs there; a warm module; mains before battery, so that no battery is drained while a socket is free; the least load; the greatest charge.
-func (d *Demand) prefers(a, b *Executor) bool {
+// of its module and inputs there; mains before battery, so that no battery is drained while a socket is free; the least load; the greatest charge.
+func (d *Demand) prefers(a, b candidate) bool {
 	return cmp.Or(
 		compareBool(!d.Avoid[a.ID], !d.Avoid[b.ID]),
 		compareBool(a.Used < a.Slots, b.Used < b.Slots),
-		cmp.Compare(d.suited(a), d.suited(b)),
-		cmp.Compare(d.cachedAt(a), d.cachedAt(b)),
-		compareBool(a.Warm[d.Module], b.Warm[d.Module]),
+		cmp.Compare(a.suited, b.suited),
+		cmp.Compare(a.near, b.near),
 		compareBool(!a.Capacity.Drained(), !b.Capacity.Drained()),
 		cmp.Compare(b.Used*max(a.Slots, 1), a.Used*max(b.Slots, 1)),
 		cmp.Compare(a.charge(), b.charge()),
@@ -222,16 +229,6 @@ func (d *Demand) suited(e *Executor) int {
 			if (k == Any || k == name) && (v == Any || v == value) {
 				n++
 			}
-		}
-	}
-	return n
-}
-
-func (d *Demand) cachedAt(e *Executor) int {
-	n := 0
-	for _, in := range d.Cached {
-		if e.Cached[in] {
-			n++
 		}
 	}
 	return n

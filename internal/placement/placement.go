@@ -20,10 +20,9 @@ type Demand struct {
 	Labels map[string]string
 	Barred map[string]bool // parties, or executors, that have their say already: others must agree with them
 
-	Module [32]byte
 	Avoid  map[string]bool   // executors that already had an attempt of the job: the last choice, not a forbidden one
 	Prefer map[string]string // labels that suit the job's emergency: the more an executor has, the better
-	Cached [][32]byte        // its inputs: the more an executor has, the better
+	Bytes  []Bytes           // its module and inputs: the more of them an executor has, by worth, the better
 }
 
 // Any stands in Prefer for whatever name or value a label has.
@@ -31,7 +30,7 @@ const Any = "*"
 
 // constraints returns d without what only ranks.
 func (d Demand) constraints() Demand {
-	d.Module, d.Avoid, d.Prefer, d.Cached = [32]byte{}, nil, nil, nil
+	d.Avoid, d.Prefer, d.Bytes = nil, nil, nil
 	return d
 }
 

@@ -47,7 +47,16 @@ func measured(id string, c Capacity) Executor {
 }
 
 var _ = Describe("Choosing an executor", Label("PLACE-1"), func() {
-	module, input := [32]byte{1}, [32]byte{2}
+	module, input, other := [32]byte{1}, [32]byte{2}, [32]byte{3}
+	having := func(id string, digests ...[32]byte) Executor {
+		return with(idle(id), func(e *Executor) {
+			e.Recent = &Recent{}
+			for _, d := range digests {
+				e.Recent.Add(MarkOf(d))
+			}
+		})
+	}
+	needs := func(all ...Bytes) Demand { return Demand{Bytes: all} }
 
 	DescribeTable("prefers",
 		func(better, worse Executor, d Demand) {
@@ -57,10 +66,13 @@ var _ = Describe("Choosing an executor", Label("PLACE-1"), func() {
 		Entry("one that did not have the job before", idle("e2"), idle("e1"), Demand{Avoid: map[string]bool{"e1": true}}),
 		Entry("one with a free slot over one with only a queue", idle("e2"), with(idle("e1"), func(e *Executor) { e.Used, e.Window = 2, 9 }), Demand{}),
 		Entry("one with the labels that suit its emergency", Label("EMG-3"), with(idle("e2"), func(e *Executor) { e.Labels = map[string]string{"medical": "yes"} }),
-			with(idle("e1"), func(e *Executor) { e.Warm = map[[32]byte]bool{module: true} }), Demand{Module: module, Prefer: map[string]string{"medical": "yes", "x": "y"}}),
-		Entry("one that has its inputs", with(idle("e2"), func(e *Executor) { e.Cached = map[[32]byte]bool{input: true} }),
-			with(idle("e1"), func(e *Executor) { e.Warm = map[[32]byte]bool{module: true} }), Demand{Module: module, Cached: [][32]byte{{7}, input}}),
-		Entry("one that has the module", with(idle("e2"), func(e *Executor) { e.Warm = map[[32]byte]bool{module: true} }), idle("e1"), Demand{Module: module}),
+			having("e1", module), Demand{Bytes: []Bytes{Module(module, 1)}, Prefer: map[string]string{"medical": "yes", "x": "y"}}),
+		Entry("one that has an input", having("e2", input), having("e1", other), needs(Input([32]byte{7}, 9), Input(input, 5))),
+		Entry("one that has more of its inputs, in bytes", having("e2", input), having("e1", other, [32]byte{4}), needs(Input(input, 3), Input(other, 1), Input([32]byte{4}, 1))),
+		Entry("one that has the module", having("e2", module), idle("e1"), needs(Module(module, 0))),
+		Entry("one that has the module over one with many times its bytes of inputs, as it would have to be compiled",
+			having("e2", module), having("e1", input), needs(Module(module, 2), Input(input, 2*63))),
+		Entry("one that has so much of its inputs that a module is compiled meanwhile", having("e2", input), having("e1", module), needs(Module(module, 2), Input(input, 2*65))),
 		Entry("a socket over a battery, though it is busier", with(idle("e2"), func(e *Executor) { e.Used = 1 }), measured("e1", Capacity{Battery: true, Charge: 90}), Demand{}),
 		Entry("a battery that is being charged like a socket", measured("e1", Capacity{Battery: true, Mains: true, Charge: 9}), measured("e2", Capacity{}), Demand{}),
 		Entry("the less loaded", idle("e2"), with(idle("e1"), func(e *Executor) { e.Used = 1 }), Demand{}),
@@ -155,6 +167,41 @@ var _ = Describe("What a machine has", Label("PLACE-1", "LOSS-1"), func() {
 		Entry("for its plug", true, func(c *Capacity) { c.Mains = false }),
 		Entry("not for a percent of its charge", false, func(c *Capacity) { c.Charge-- }),
 	)
+})
+
+var _ = Describe("What an executor had lately", Label("DATA-5"), func() {
+	It("is remembered up to a bound, and the oldest forgotten first", func() {
+		r := &Recent{}
+		for i := range 10 * maxRecent {
+			r.Add(Mark(0)) // is used all the time
+			r.Add(Mark(i))
+		}
+		Expect(len(r.young) + len(r.old)).To(BeNumerically("<=", 2*maxRecent))
+		last := 10*maxRecent - 1
+		Expect([]bool{r.Has(0), r.Has(Mark(last)), r.Has(Mark(last - maxRecent + 2)), r.Has(Mark(last - 2*maxRecent))}).To(Equal([]bool{true, true, true, false}))
+	})
+
+	It("is nothing of one that nobody knows", func() { Expect((*Recent)(nil).Has(1)).To(BeFalse()) })
+})
+
+var _ = Describe("What a job needs", Label("DATA-5"), func() {
+	It("is weighed by what is worth most, each once, and the same after it travelled", func() {
+		var all []Bytes
+		for i := range 2 * maxBytes {
+			all = append(all, Input([32]byte{byte(i >> 8), byte(i)}, uint64(i)), Input([32]byte{byte(i >> 8), byte(i)}, uint64(i)))
+		}
+		most := Weighty(all)
+		Expect(most).To(HaveLen(maxBytes))
+		Expect(most[0].Worth).To(BeEquivalentTo(2*maxBytes - 1))
+		Expect(most[maxBytes-1].Worth).To(BeEquivalentTo(maxBytes))
+		Expect(DecodeBytes(AppendBytes(nil, most))).To(Equal(most))
+	})
+
+	It("is nothing, or as much as is whole, of what cannot be read", func() {
+		b := AppendBytes(nil, []Bytes{{1, 2}, {3, 4}})
+		Expect(DecodeBytes(b[:len(b)-1])).To(Equal([]Bytes{{1, 2}}))
+		Expect(DecodeBytes([]byte("x"))).To(BeEmpty())
+	})
 })
 
 // book is what a test reserved, to be added up anew.

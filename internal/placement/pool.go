@@ -52,13 +52,16 @@ func (p *Pool) Idle() int {
 
 // Choose returns the executor that suits d best, nil if none can take it now: Refusal says why.
 func (p *Pool) Choose(d *Demand) *Executor {
-	var best *Executor
+	var best candidate
 	for _, e := range p.room {
-		if d.suits(e) && d.roomFor(e) && (best == nil || d.prefers(e, best)) {
-			best = e
+		if !d.suits(e) || !d.roomFor(e) {
+			continue
+		}
+		if c := d.candidate(e); best.Executor == nil || d.prefers(c, best) {
+			best = c
 		}
 	}
-	return best
+	return best.Executor
 }
 
 // Refusal says why no executor can take a job with this demand now.

@@ -104,7 +104,8 @@ func (n Node) Append(b []byte) []byte {
 	return canon.AppendUint(canon.AppendUint(b, uint64(c.At.Wall)), c.At.Logical)
 }
 
-// Decode returns the node whose canonical encoding is b.
+// Decode returns the node whose canonical encoding is b. Earlier versions wrote no wishes, and before that no incarnation: there the record ends sooner.
+// What is written from it has all fields, so that each value still has one encoding from then on.
 func Decode(b []byte) (Node, error) {
 	r := canon.NewReader(b)
 	n := Node{ID: r.String(), Name: r.String(), Home: r.String(), Address: r.String(), State: Standing(r.String()), Reason: r.String()}
@@ -117,7 +118,12 @@ func Decode(b []byte) (Node, error) {
 		n.Labels[kv[0]] = kv[1]
 	}
 	n.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
-	n.Life = r.Uint64()
+	if r.More() {
+		n.Life = r.Uint64()
+	}
+	if !r.More() {
+		return n, r.Err()
+	}
 	n.Cordon = Cordon{Wish: Wish(r.Byte()), Patience: r.Duration(), By: r.String()}
 	n.Cordon.At = vclock.Hybrid{Wall: int64(r.Uint(63)), Logical: r.Uint32()}
 	return n, r.Err()

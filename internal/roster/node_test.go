@@ -1,6 +1,7 @@
 package roster
 
 import (
+	"encoding/hex"
 	"fmt"
 	"testing"
 	"time"
@@ -52,6 +53,37 @@ var _ = Describe("A node's record", Label("PLACE-2"), func() {
 		read, err := Decode(n.Append(nil))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(read).To(Equal(n), fmt.Sprint(n))
+	})
+
+	DescribeTable("is read as versions wrote it that knew of less",
+		func(written string, change func(*Node)) {
+			b, err := hex.DecodeString(written)
+			Expect(err).NotTo(HaveOccurred())
+			want := Node{
+				ID: "n1", Name: "e1", Home: "b1", State: Up, Roles: []string{"executor"}, Lease: 300, Slots: 2, Labels: map[string]string{"a": "b"},
+				At: vclock.Hybrid{Wall: 5, Logical: 4},
+			}
+			change(&want)
+			read, err := Decode(b)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(read).To(Equal(want))
+			again, err := Decode(read.Append(nil))
+			Expect(err).NotTo(HaveOccurred())
+			Expect(again).To(Equal(want))
+		},
+		Entry("neither incarnations nor wishes", "026e3102653102623100027570000108"+"6578656375746f72"+"ac0202"+"0101610162"+"0504", func(*Node) {}),
+		Entry("no wishes", "026e3102653102623100027570000108"+"6578656375746f72"+"ac0202"+"0101610162"+"0504"+"07", func(n *Node) { n.Life = 7 }),
+	)
+
+	It("is refused where it ends in the middle of a field, or of a wish", func() {
+		whole := Node{ID: "n1", Lease: 300, At: vclock.Hybrid{Wall: 5}, Life: 7, Cordon: Cordon{Wish: Drain, By: "c1", At: vclock.Hybrid{Wall: 3}}}.Append(nil)
+		accepted := 0
+		for n := range whole {
+			if _, err := Decode(whole[:n]); err == nil {
+				accepted++
+			}
+		}
+		Expect(accepted).To(Equal(2), "one end for each earlier version")
 	})
 
 	It("keeps a wish when its home writes of it without having heard", func() {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+	"time"
 
 	"github.com/urbancompute/ucp/internal/canon"
 	"github.com/urbancompute/ucp/internal/vclock"
@@ -84,6 +85,22 @@ type Stores struct {
 // Up returns the stores that are up.
 func (s Stores) Up() []Store {
 	return slices.DeleteFunc(slices.Clone(s.All), func(x Store) bool { return x.State != Up })
+}
+
+// Whole says whether no store is hidden that may have bytes all the same: all are up that did not say goodbye, or were lost before lost. A partition looks
+// like the loss of what is behind it.
+func (s Stores) Whole(lost time.Time) bool {
+	return !slices.ContainsFunc(s.All, func(x Store) bool {
+		return x.State != Up && x.State != Left && (x.State != Lost || x.At.Wall > lost.UnixMilli())
+	})
+}
+
+// Surplus says whether the copy of a blob that a node has is one too many: as many stores as should have it have it, and the node is none of them.
+// Those are for it to ask before it gives up its own.
+func (s Stores) Surplus(node string, digest [32]byte, size uint64, has func(node string) bool) (keepers []Store, surplus bool) {
+	keepers = s.Should(digest, size, has)
+	lacks := func(x Store) bool { return x.Node == node || !has(x.Node) }
+	return keepers, s.Replicas > 0 && len(keepers) == s.Replicas && !slices.ContainsFunc(keepers, lacks)
 }
 
 // Find returns the store of a node.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -97,6 +98,38 @@ var _ = Describe("Where a blob belongs", Label("DATA-3"), func() {
 			Expect(first[s.Node]).To(BeNumerically("~", 1000, 150))
 		}
 	})
+
+	It("is no longer where as many as should have it have it too, whoever else does", func() {
+		all := stores(4)
+		rank := nodes(roster.Rank(digest(1), all))
+		known := roster.Stores{All: all, Replicas: 2}
+		having := func(of ...string) func(string) bool { return func(n string) bool { return slices.Contains(of, n) } }
+		keepers, surplus := known.Surplus(rank[3], digest(1), 1, having(rank[0], rank[1], rank[3]))
+		Expect(nodes(keepers)).To(Equal(rank[:2]))
+		Expect(surplus).To(BeTrue())
+		for what, has := range map[string][]string{"one of them lacks it": {rank[0], rank[2], rank[3]}, "it is alone": {rank[3]}} {
+			_, surplus := known.Surplus(rank[3], digest(1), 1, having(has...))
+			Expect(surplus).To(BeFalse(), what)
+		}
+		_, surplus = known.Surplus(rank[1], digest(1), 1, having(rank...))
+		Expect(surplus).To(BeFalse(), "who should have it keeps it")
+		known.Replicas = 5
+		_, surplus = known.Surplus(rank[3], digest(1), 1, having(rank...))
+		Expect(surplus).To(BeFalse(), "there are fewer than there should be")
+	})
+
+	DescribeTable("is only known for all when none is hidden",
+		func(state roster.Standing, at int64, whole bool) {
+			all := stores(3)
+			all[1].State, all[1].At.Wall = state, at
+			Expect(roster.Stores{All: all}.Whole(time.UnixMilli(1000))).To(Equal(whole))
+		},
+		Entry("all are up", roster.Up, int64(9999), true),
+		Entry("one said goodbye just now", roster.Left, int64(9999), true),
+		Entry("one is lost, or behind a partition", roster.Lost, int64(1001), false),
+		Entry("one was lost long ago", roster.Lost, int64(1000), true),
+		Entry("nobody asked sees one", roster.Unseen, int64(1), false),
+	)
 
 	It("passes over stores that are not up or have no room, and asks for no more than there are", func() {
 		all := stores(4)

@@ -72,7 +72,11 @@ func (w *Worker) answer(p *process, t frameType, payload []byte) error {
 	case frameNeed:
 		w.need(p, r)
 	case frameLoaded:
-		w.loaded(r)
+		compiled, err := decodeLoaded(payload)
+		if err != nil {
+			return err
+		}
+		w.loaded(r, compiled)
 	case frameDone:
 		o, err := decodeOutcome(payload)
 		if err != nil {
@@ -172,7 +176,7 @@ func (w *Worker) load(p *process, r *run, release func(loaded bool)) {
 }
 
 // loaded starts the clock of the guest, and lets others load what is on disk now.
-func (w *Worker) loaded(r *run) {
+func (w *Worker) loaded(r *run, compiled bool) {
 	w.mu.Lock()
 	release := r.release
 	r.release = nil
@@ -180,6 +184,9 @@ func (w *Worker) loaded(r *run) {
 		r.arm(r.req.Limits.Timeout, func() { w.stop(r, TimedOut, LimitTimeout) })
 	}
 	w.mu.Unlock()
+	if compiled {
+		w.cfg.Cache.compiled.Add(1)
+	}
 	w.cfg.Cache.touch(r.req.Digest, now())
 	if release != nil {
 		release(true)

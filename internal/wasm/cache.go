@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,8 +18,9 @@ import (
 // Below its directory each module has one of its own, named by its digest. The first slot that wants a module this process has
 // not seen loads it alone, from disk or by compiling; the others wait for it.
 type Cache struct {
-	dir   string
-	limit int64
+	dir      string
+	limit    int64
+	compiled atomic.Uint64
 
 	mu      sync.Mutex
 	ready   map[Digest]bool          // seen to be on disk
@@ -43,6 +45,9 @@ func NewCache(dir string, limit int64) (*Cache, error) {
 		ready: make(map[Digest]bool), loading: make(map[Digest]chan struct{}),
 	}, nil
 }
+
+// Compiled returns how many compilations there were, by any worker: those that came to an end and left machine code that was not on disk before.
+func (c *Cache) Compiled() uint64 { return c.compiled.Load() }
 
 // path returns the directory of one module.
 func (c *Cache) path(d Digest) string { return filepath.Join(c.dir, hex.EncodeToString(d[:])) }

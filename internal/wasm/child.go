@@ -187,7 +187,7 @@ func (w *child) load(o *order) (m *module, outcome Outcome, ok bool) {
 		return nil, outcome, true
 	}
 	w.modules.add(o.digest, m)
-	w.out.send(func(b []byte) []byte { return appendEmpty(b, frameLoaded) })
+	w.out.send(func(b []byte) []byte { return appendLoaded(b, !cached) })
 	return m, outcome, true
 }
 

@@ -55,6 +55,18 @@ func decodeLoad(payload []byte) (path, cacheDir string, err error) {
 	return path, cacheDir, f.err("load")
 }
 
+// appendLoaded says that a module is in memory, and whether it had to be compiled.
+func appendLoaded(b []byte, compiled bool) []byte {
+	b, start := beginFrame(b, frameLoaded)
+	return endFrame(appendBool(b, compiled), start)
+}
+
+func decodeLoaded(payload []byte) (compiled bool, err error) {
+	f := fields{b: payload}
+	compiled = f.bool()
+	return compiled, f.err("loaded")
+}
+
 // appendData frames standard input; last says that nothing follows.
 func appendData(b []byte, run uint64, last bool, data []byte) []byte {
 	b, start := beginFrame(b, frameData)

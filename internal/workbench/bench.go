@@ -52,6 +52,7 @@ type Bench struct {
 	cfg    Config
 	slots  []*wasm.Worker
 	free   chan *wasm.Worker // those that run nothing
+	cache  *wasm.Cache
 	ctx    context.Context
 	cancel context.CancelFunc
 	runs   sync.WaitGroup
@@ -69,7 +70,7 @@ func Open(cfg Config) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{cfg: cfg, free: make(chan *wasm.Worker, cfg.Slots)}
+	b := &Bench{cfg: cfg, free: make(chan *wasm.Worker, cfg.Slots), cache: cache}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range cfg.Slots {
 		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps})
@@ -92,6 +93,9 @@ func (b *Bench) warm() {
 		}
 	}
 }
+
+// Compiled returns how often a module was compiled since the bench was opened.
+func (b *Bench) Compiled() uint64 { return b.cache.Compiled() }
 
 // Close ends what runs, and the worker processes.
 func (b *Bench) Close() {

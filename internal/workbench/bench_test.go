@@ -410,6 +410,45 @@ var _ = Describe("An attempt", func() {
 })
 
 // zipReader lists the entries of an archive.
+var _ = Describe("An executor of four slots", Label("RUN-5"), func() {
+	It("compiles each module once, however many jobs want it at the same time, and not again in its next life", func(ctx SpecContext) {
+		s, dir := &shelf{dir: GinkgoT().TempDir(), kept: map[[32]byte]string{}}, GinkgoT().TempDir()
+		open := func() *Bench {
+			b, err := Open(Config{
+				Dir: filepath.Join(dir, "scratch"), CacheDir: filepath.Join(dir, "modules"), Slots: 4, Blobs: s, Log: slog.New(slog.NewTextHandler(GinkgoWriter, nil)),
+			})
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(b.Close)
+			return b
+		}
+		const modules, each = 3, 12
+		var programs []job.Blob
+		for i := range modules {
+			programs = append(programs, s.put(wasmtest.Script([]wasmtest.Step{wasmtest.Exit(0), wasmtest.Touch(0, int64(3000+i))}))) // long enough to be met by all slots
+		}
+		runAll := func(b *Bench) {
+			done := make(chan *job.Result, modules*each)
+			for i := range modules * each {
+				b.Run(Task{Spec: &job.Spec{Module: programs[i%modules]}, Home: "b1"}, func(r *job.Result) { done <- r })
+			}
+			for range modules * each {
+				var r *job.Result
+				Eventually(ctx, done).Should(Receive(&r))
+				Expect(r.Kind).To(Equal(job.Exited), r.Message)
+			}
+		}
+		first := open()
+		runAll(first)
+		Expect(first.Compiled()).To(BeEquivalentTo(modules))
+		runAll(first)
+		Expect(first.Compiled()).To(BeEquivalentTo(modules))
+		first.Close()
+		second := open()
+		runAll(second)
+		Expect(second.Compiled()).To(BeZero(), "it is on disk")
+	}, SpecTimeout(2*time.Minute))
+})
+
 func zipReader(b []byte) (names []string, err error) {
 	z, err := zip.NewReader(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
