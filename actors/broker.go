@@ -85,7 +85,7 @@ type Broker struct {
 	peers       map[string]*peerBroker // brokers in reach, by node
 	linked      map[string]bool        // nodes with a link
 	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
-	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
+	offers      map[job.ID]offer       // slots held for jobs of peers
 	drains      map[string]drain       // executors that are to be empty, wherever they are home
 	calm        calm
 	emergencies emergencies
@@ -146,7 +146,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			peers:     map[string]*peerBroker{},
 			linked:    map[string]bool{},
 			asked:     map[job.ID]time.Time{},
-			offers:    map[job.ID]time.Time{},
+			offers:    map[job.ID]offer{},
 			horizon:   newHorizon(),
 			depots:    newDepots(),
 			refs:      newReferences(),

@@ -21,7 +21,8 @@ import (
 //	releases: the record says so
 //	record        ─── sync ─────▶  finds itself named, begins its tenure
 //
-// It begins when a job finds no place, or when a peer says that it has idle slots (WorkWanted).
+// It begins when a job finds no place, or when a peer says that it has idle slots (WorkWanted, or SlotReserved for the jobs behind the first). A slot
+// is given back when the record says that the job has found a place elsewhere.
 
 const (
 	// askAgain is how long a broker waits before it asks about a job again.
@@ -100,11 +101,14 @@ const maxOffered = 64
 
 // workWanted asks a peer that has idle slots to hold them for the next jobs that wait here.
 func (b *Broker) workWanted(ctx actor.Context, msg *messages.WorkWanted) {
-	p, ok := b.peers[ctx.Sender().Address]
-	if !ok {
-		return
+	b.askFor(ctx, ctx.Sender().Address, msg.GetSlots())
+}
+
+// askFor asks a peer to hold slots, of so many that it has, for the next jobs that wait here.
+func (b *Broker) askFor(ctx actor.Context, peer string, slots uint32) {
+	if p, ok := b.peers[peer]; ok {
+		b.queue.Ahead(min(int(slots), maxOffered), func(id string) { b.ask(ctx, job.ID(id), p) })
 	}
-	b.queue.Ahead(min(int(msg.GetSlots()), maxOffered), func(id string) { b.ask(ctx, job.ID(id), p) })
 }
 
 // releasable says whether a job waits here and could be handed to a peer.
@@ -126,8 +130,14 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	if _, held := b.offers[id]; !held && !b.holdSlot(id, msg) {
 		return
 	}
-	b.offers[id] = b.Now().Add(offerHolds)
-	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal})
+	b.offers[id] = offer{b.Now().Add(offerHolds), ctx.Sender().Address}
+	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal, Slots: narrow(b.crew.pool.Idle())})
+}
+
+// offer is a slot that is held for a peer's job.
+type offer struct {
+	until time.Time
+	asker string // node id
 }
 
 // holdSlot reserves a slot for a job that is not here, and says whether there was one.
@@ -178,12 +188,26 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 	heir.H++
 	heir.Journal = msg.GetJournal()
 	b.apply(ctx, id, job.HandedOver{Heir: heir, Node: ctx.Sender().Address, At: b.hybrid()})
+	b.askFor(ctx, ctx.Sender().Address, msg.GetSlots())
+	b.schedule(ctx)
+}
+
+// withdraw gives back a slot that is held for a peer's job once the peer wants none for it any more: of all that were asked one got it, and a hundred
+// slots that wait for nothing are not idle for long.
+func (b *Broker) withdraw(ctx actor.Context, j job.Job) {
+	o, held := b.offers[j.ID]
+	asked := func(t job.Tenure) bool { return t.Node == o.asker }
+	if !held || !slices.ContainsFunc(j.Tenures, asked) || slices.ContainsFunc(j.Tenures, func(t job.Tenure) bool { return asked(t) && j.Wanted(t.Owner) > 0 }) {
+		return
+	}
+	delete(b.offers, j.ID)
+	b.crew.unreserve(j.ID)
 	b.schedule(ctx)
 }
 
 func (b *Broker) expireOffers(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(b.offers)) {
-		if now.After(b.offers[id]) {
+		if now.After(b.offers[id].until) {
 			delete(b.offers, id)
 			b.crew.unreserve(id)
 			b.enqueue(id) // if it has become ours meanwhile

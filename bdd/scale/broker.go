@@ -170,6 +170,7 @@ func (b *broker) schedule() {
 		h := hold{claim: b.pool.Claim(&d, e), account: w.Account(), charged: w.Charge, since: b.w.now}
 		b.pool.Reserve(e, h.claim)
 		b.w.gauge.waits(t, false)
+		t.moved = b.w.now
 		t.run = &run{task: t, broker: b, e: b.crew[e.ID], hold: h}
 		b.apply(t, job.Deployable{Executor: e.ID, Lease: 1, Incarnation: 1, At: b.w.hybrid()})
 		return true

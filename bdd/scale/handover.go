@@ -57,7 +57,8 @@ func (b *broker) slotRequest(from *broker, t *task) {
 	} else if !b.holdSlot(t) {
 		return
 	}
-	b.w.after(b.delayTo(from), func() { from.slotReserved(b, t) })
+	slots := b.pool.Idle()
+	b.w.after(b.delayTo(from), func() { from.slotReserved(b, t, slots) })
 }
 
 func (b *broker) holdSlot(t *task) bool {
@@ -77,9 +78,14 @@ func (b *broker) holdSlot(t *task) bool {
 	return true
 }
 
-// slotReserved releases the job to the first peer that holds a slot, and does nothing if it moved on meanwhile.
-func (b *broker) slotReserved(peer *broker, t *task) {
+// slotReserved releases the job to the first peer that holds a slot, and asks that one for the slots that it has besides. If the job moved on
+// meanwhile its record says so to the peer.
+func (b *broker) slotReserved(peer *broker, t *task, slots int) {
 	if !b.releasable(t) {
+		b.w.agenda.add(max(b.w.now, t.moved+b.w.settings.Sync+gather+b.delayTo(peer)), func() {
+			peer.dropOffer(t.job.ID)
+			peer.schedule()
+		})
 		return
 	}
 	heir, _ := b.acts(t)
@@ -94,6 +100,8 @@ func (b *broker) slotReserved(peer *broker, t *task) {
 		b.w.gauge.waits(t, false)
 		peer.begins(t)
 	})
+	t.moved = b.w.now
+	b.workWanted(peer, slots)
 	b.schedule()
 }
 

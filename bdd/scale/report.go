@@ -14,6 +14,7 @@ type Report struct {
 	Brokers, Executors, Slots, Jobs   int
 	Finished                          int
 	Makespan                          float64
+	Busy                              float64 // slot seconds in use
 	Utilisation                       float64 // of the slots there was work for
 	Jain                              float64 // over the service received while all submitters were backlogged
 	Backlogged                        [2]float64
@@ -73,7 +74,7 @@ func (w *World) Report() *Report {
 	g.advance(w.now)
 	r := &Report{
 		Seed: w.settings.Seed, Brokers: len(w.brokers), Executors: len(w.executors), Slots: g.slots, Jobs: w.made, Finished: g.over, Makespan: w.now.Seconds(),
-		Utilisation: g.used / max(g.useful, 1e-9), Jain: g.backlog.jain, Backlogged: [2]float64{g.backlog.from.Seconds(), g.backlog.to.Seconds()},
+		Busy: g.used, Utilisation: g.used / max(g.useful, 1e-9), Jain: g.backlog.jain, Backlogged: [2]float64{g.backlog.from.Seconds(), g.backlog.to.Seconds()},
 		Service: map[string]float64{}, Place: map[string]Spread{}, HandOvers: g.handOvers, Requests: g.requests, Offers: g.offers, Told: g.wanted,
 		Overcommitted: g.overcommitted, Samples: g.samples,
 	}

@@ -198,6 +198,7 @@ type task struct {
 	queued  bool
 	at      time.Duration // when it came in
 	placed  time.Duration // when it was first placed; before that -1
+	moved   time.Duration // when it was last placed or released
 	run     *run          // nil: none under way
 }
 
