@@ -198,20 +198,61 @@ func (d *Demand) taken(e *Executor, why []string) []string {
 
 const noSlot = "no free slot"
 
-// prefers says whether a is a better place than b: not one that had the job before; a free slot now; more of the labels that suit its emergency; more
-// of its inputs there; a warm module; mains before battery, so that no battery is drained while a socket is free; the least load; the greatest charge.
-func (d *Demand) prefers(a, b *Executor) bool {
-	return cmp.Or(
-		compareBool(!d.Avoid[a.ID], !d.Avoid[b.ID]),
-		compareBool(a.Used < a.Slots, b.Used < b.Slots),
-		cmp.Compare(d.suited(a), d.suited(b)),
-		cmp.Compare(d.cachedAt(a), d.cachedAt(b)),
-		compareBool(a.Warm[d.Module], b.Warm[d.Module]),
-		compareBool(!a.Capacity.Drained(), !b.Capacity.Drained()),
-		cmp.Compare(b.Used*max(a.Slots, 1), a.Used*max(b.Slots, 1)),
-		cmp.Compare(a.charge(), b.charge()),
-		cmp.Compare(b.ID, a.ID),
-	) > 0
+// standing is how good a place an executor is for a job, as far as that does not depend on others: each line of it decides only between equals of
+// those before. It is one number, because a broker compares a thousand of them for one job.
+//
+//	fresh   not one that had the job before
+//	free    a free slot now
+//	suited  more of the labels that suit its emergency
+//	cached  more of its inputs there
+//	warm    a warm module
+//	mains   mains before battery, so that no battery is drained while a socket is free
+type standing uint64
+
+const (
+	mains standing = 1 << iota
+	warm
+	cached                // up to 2^28 of them
+	suited = cached << 28 // up to 2^28
+	free   = suited << 28
+	fresh  = free << 1
+	most   = 1<<28 - 1
+)
+
+func (d *Demand) standing(e *Executor) (s standing) {
+	if !d.Avoid[e.ID] {
+		s |= fresh
+	}
+	if e.Used < e.Slots {
+		s |= free
+	}
+	if len(d.Prefer) > 0 {
+		s |= suited * standing(min(d.suited(e), most))
+	}
+	if len(d.Cached) > 0 {
+		s |= cached * standing(min(d.cachedAt(e), most))
+	}
+	if e.Warm[d.Module] {
+		s |= warm
+	}
+	if !e.Capacity.Drained() {
+		s |= mains
+	}
+	return s
+}
+
+// prefers says whether a is a better place than b, whose standings are s and t: by those, then the least load, the greatest charge, the least id.
+func prefers(a *Executor, s standing, b *Executor, t standing) bool {
+	if s != t {
+		return s > t
+	}
+	if x, y := a.Used*max(b.Slots, 1), b.Used*max(a.Slots, 1); x != y {
+		return x < y
+	}
+	if x, y := a.charge(), b.charge(); x != y {
+		return x > y
+	}
+	return a.ID < b.ID
 }
 
 // suited counts the labels that suit the job's emergency.

@@ -53,9 +53,11 @@ func (p *Pool) Idle() int {
 // Choose returns the executor that suits d best, nil if none can take it now: Refusal says why.
 func (p *Pool) Choose(d *Demand) *Executor {
 	var best *Executor
+	var its standing
 	for _, e := range p.room {
-		if d.suits(e) && d.roomFor(e) && (best == nil || d.prefers(e, best)) {
-			best = e
+		s := d.standing(e)
+		if (best == nil || prefers(e, s, best, its)) && d.suits(e) && d.roomFor(e) {
+			best, its = e, s
 		}
 	}
 	return best
