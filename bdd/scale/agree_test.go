@@ -137,7 +137,9 @@ func (s *stage) ask(m proto.Message, at *time.Duration) {
 }
 
 // created is when a job came in, as its record has it.
-func (d *deed) created() time.Duration { return time.Duration(d.record.Created.Wall) * time.Millisecond }
+func (d *deed) created() time.Duration {
+	return time.Duration(d.record.Created.Wall) * time.Millisecond
+}
 
 // outcome reads from the records what came of it.
 func (s *stage) outcome(slots int) outcome {

@@ -56,7 +56,8 @@ type backlog struct {
 
 // alarm is what an emergency did, and when, counted from its declaration.
 type alarm struct {
-	at     time.Duration
+	at     time.Duration   // when it was declared
+	until  time.Duration   // when it was cleared
 	heard  []time.Duration // by each broker
 	acted  map[*executor]time.Duration
 	starts []time.Duration // of its jobs, from their submission
@@ -69,6 +70,8 @@ const (
 	kindVisitor  = "visitor"
 	kindOfficial = "emergency"
 )
+
+var kinds = []string{kindFlood, kindParty, kindVisitor, kindOfficial}
 
 func newGauge(w *World) gauge {
 	return gauge{
@@ -240,7 +243,7 @@ func (g *gauge) declared(emergency.Emergency) {
 
 func (g *gauge) cleared() {
 	g.advance(g.w.now)
-	g.inForce = false
+	g.inForce, g.alarm.until = false, g.w.now
 }
 
 func (g *gauge) heard(b *broker) {

@@ -23,18 +23,18 @@ type Report struct {
 	HandOvers, Requests, Offers, Told int                // between brokers: hand-overs, questions for a slot, slots held, words of idle slots
 	Overcommitted                     int                // attempts that reached an executor without a free slot
 	Fire                              *FireReport        `json:",omitempty"`
-	Samples                           []Sample
+	Samples                           []Sample           `json:",omitempty"`
 }
 
 // FireReport is what an emergency did, in seconds since its declaration.
 type FireReport struct {
-	Heard     Spread // by brokers
-	Acted     Spread // by executors: the last program that had to make room was ended
-	Executors int    // that had something to end
-	Preempted int
-	Starts    Spread // of its jobs, from their submission
-	Wrong     int    // other jobs that were placed while it was in force
-	Curve     []Mark `json:",omitempty"` // executors that have acted
+	Declared, Cleared float64 // s since the beginning
+	Heard             Spread  // by brokers
+	Acted             Spread  // by executors: the last program that had to make room was ended
+	Executors         int     // that had something to end
+	Preempted         int
+	Starts            Spread // of its jobs, from their submission
+	Wrong             int    // other jobs that were placed while it was in force
 }
 
 // Mark is a point of a curve.
@@ -68,6 +68,26 @@ func spreadOf(all []time.Duration, curve int) Spread {
 // points is of how many points a curve is made.
 const points = 200
 
+// Brief returns the report without curves and samples.
+func (r *Report) Brief() *Report {
+	b := *r
+	b.Samples, b.Place = nil, map[string]Spread{}
+	for kind, s := range r.Place {
+		b.Place[kind] = s.brief()
+	}
+	if f := r.Fire; f != nil {
+		brief := *f
+		brief.Heard, brief.Acted, brief.Starts = f.Heard.brief(), f.Acted.brief(), f.Starts.brief()
+		b.Fire = &brief
+	}
+	return &b
+}
+
+func (s Spread) brief() Spread {
+	s.Curve = nil
+	return s
+}
+
 // Report returns what was measured.
 func (w *World) Report() *Report {
 	g := &w.gauge
@@ -98,6 +118,7 @@ func (g *gauge) fire() *FireReport {
 		acted = append(acted, d)
 	}
 	return &FireReport{
+		Declared: g.alarm.at.Seconds(), Cleared: g.alarm.until.Seconds(),
 		Heard: spreadOf(g.alarm.heard, 0), Acted: spreadOf(acted, points), Executors: len(acted), Preempted: g.preempted,
 		Starts: spreadOf(g.alarm.starts, points), Wrong: g.wrong,
 	}
@@ -113,7 +134,7 @@ func (r *Report) Write(out io.Writer) error {
 	row("jobs", "%d, finished %d in %.1f s of virtual time", r.Jobs, r.Finished, r.Makespan)
 	row("utilisation", "%.2f %% of the slots that there was work for", 100*r.Utilisation)
 	row("fairness", "Jain's index %.4f over the service received from %.1f to %.1f s", r.Jain, r.Backlogged[0], r.Backlogged[1])
-	for _, kind := range []string{kindFlood, kindParty, kindVisitor, kindOfficial} {
+	for _, kind := range kinds {
 		if s, ok := r.Place[kind]; ok {
 			row("time to place, "+kind, "%s", s)
 		}
