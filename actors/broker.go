@@ -85,6 +85,7 @@ type Broker struct {
 	peers       map[string]*peerBroker // brokers in reach, by node
 	linked      map[string]bool        // nodes with a link
 	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
+	nobody      map[string]time.Time   // constraints of which no peer has said that it can meet them since they were asked then
 	offers      map[job.ID]offer       // slots held for jobs of peers
 	drains      map[string]drain       // executors that are to be empty, wherever they are home
 	calm        calm
@@ -146,6 +147,7 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			peers:     map[string]*peerBroker{},
 			linked:    map[string]bool{},
 			asked:     map[job.ID]time.Time{},
+			nobody:    map[string]time.Time{},
 			offers:    map[job.ID]offer{},
 			horizon:   newHorizon(),
 			depots:    newDepots(),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -46,20 +47,34 @@ func (b *Broker) peerDown(ctx actor.Context, msg *messages.PeerDown) {
 	ctx.Send(b.sync, msg)
 }
 
-// askAround asks the peers to hold a slot for a job that could be released.
+// askAround asks the peers to hold a slot for a job that could be released. When nobody has one they are not asked about its like for a while, or in a
+// full network each start would cost a question to every peer: who falls idle says so. Only an emergency does not wait for that.
 func (b *Broker) askAround(ctx actor.Context, id job.ID) {
-	if len(b.peers) > 0 {
-		b.ask(ctx, id, sortedPeers(b.peers)...)
-	}
-}
-
-// ask asks some peers, unless that was asked a moment ago.
-func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
-	now := b.Now()
-	if last, ok := b.asked[id]; (ok && now.Sub(last) < askAgain) || !b.releasable(id) {
+	j, _ := b.job(id)
+	like := b.like(j)
+	if len(b.peers) == 0 || (j.Spec.Emergency == "" && b.Now().Sub(b.nobody[like]) < askAgain) || !b.mayAsk(id) {
 		return
 	}
-	b.asked[id] = now
+	b.nobody[like] = b.Now()
+	b.ask(ctx, id, sortedPeers(b.peers)...)
+}
+
+// like is the same for jobs of which a peer that cannot take one can take none.
+func (b *Broker) like(j job.Job) string {
+	d, needs := b.demandOf(j), j.Spec.Needs
+	needs.Memory = d.Memory
+	return string(needs.Append(nil)) + strings.Join(slices.Sorted(maps.Keys(d.Barred)), " ")
+}
+
+// mayAsk says whether peers could be asked about a job: it could be released, and that was not asked a moment ago.
+func (b *Broker) mayAsk(id job.ID) bool {
+	last, ok := b.asked[id]
+	return (!ok || b.Now().Sub(last) >= askAgain) && b.releasable(id)
+}
+
+// ask asks some peers about a job.
+func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
+	b.asked[id] = b.Now()
 	j, _ := b.job(id)
 	d, needs := b.demandOf(j), j.Spec.Needs
 	needs.Memory = d.Memory
@@ -107,7 +122,11 @@ func (b *Broker) workWanted(ctx actor.Context, msg *messages.WorkWanted) {
 // askFor asks a peer to hold slots, of so many that it has, for the next jobs that wait here.
 func (b *Broker) askFor(ctx actor.Context, peer string, slots uint32) {
 	if p, ok := b.peers[peer]; ok {
-		b.queue.Ahead(min(int(slots), maxOffered), func(id string) { b.ask(ctx, job.ID(id), p) })
+		b.queue.Ahead(min(int(slots), maxOffered), func(id string) {
+			if b.mayAsk(job.ID(id)) {
+				b.ask(ctx, job.ID(id), p)
+			}
+		})
 	}
 }
 
@@ -184,6 +203,7 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 		return
 	}
 	j, _ := b.job(id)
+	delete(b.nobody, b.like(j))
 	heir, _ := j.Mine(b.journal)
 	heir.H++
 	heir.Journal = msg.GetJournal()
@@ -213,6 +233,7 @@ func (b *Broker) expireOffers(now time.Time) {
 			b.enqueue(id) // if it has become ours meanwhile
 		}
 	}
+	maps.DeleteFunc(b.nobody, func(_ string, at time.Time) bool { return now.Sub(at) > askAgain })
 	for id, at := range b.asked {
 		if now.Sub(at) > 10*askAgain {
 			delete(b.asked, id)

@@ -17,7 +17,7 @@ import (
 type crew struct {
 	members map[string]*member
 	pool    placement.Pool
-	held    map[job.ID]int // slots that are promised to a job: most have none, and are not looked for at each executor
+	held    map[job.ID]int    // slots that are promised to a job: most have none, and are not looked for at each executor
 	ended   func(*hold, bool) // is told what became of a hold; with true it was deployed. Nil: nobody cares
 }
 

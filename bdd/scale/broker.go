@@ -30,6 +30,7 @@ type broker struct {
 	board   emergency.Board
 	level   emergency.Level
 	asked   map[job.ID]time.Duration // when peers were asked to hold a slot for a job
+	nobody  map[string]time.Duration // constraints of which no peer has said that it can meet them since they were asked then
 	offers  []offer                  // slots held for jobs of peers, in the order of their end
 	calm    calm
 	circles []circle
@@ -42,7 +43,7 @@ type circle struct {
 }
 
 func newBroker(w *World, i int) *broker {
-	return &broker{w: w, index: i, name: fmt.Sprintf("b%03d", i), queue: placement.NewQueue(), crew: map[string]*executor{}, asked: map[job.ID]time.Duration{}}
+	return &broker{w: w, index: i, name: fmt.Sprintf("b%03d", i), queue: placement.NewQueue(), crew: map[string]*executor{}, asked: map[job.ID]time.Duration{}, nobody: map[string]time.Duration{}}
 }
 
 func (b *broker) area() string { return fmt.Sprintf("area-%d", b.place()) }

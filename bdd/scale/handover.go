@@ -25,21 +25,23 @@ type offer struct {
 	until time.Duration
 }
 
-// askAround asks all peers to hold a slot for a job, unless that was done a moment ago.
+// askAround asks all peers to hold a slot for a job, unless that was done a moment ago, or nobody has answered for one of its like.
 func (b *broker) askAround(t *task) {
-	if b.mayAsk(t) {
-		b.w.gauge.requests += len(b.w.brokers) - 1
-		b.tellPeers(0, func(p *broker) { p.slotRequest(b, t) })
+	last, nobody := b.nobody[like(t)]
+	if (nobody && t.job.Spec.Emergency == "" && b.w.now-last < askAgain) || !b.mayAsk(t) {
+		return
 	}
+	b.nobody[like(t)], b.asked[t.job.ID] = b.w.now, b.w.now
+	b.w.gauge.requests += len(b.w.brokers) - 1
+	b.tellPeers(0, func(p *broker) { p.slotRequest(b, t) })
 }
+
+// like is the same for jobs of which a peer that cannot take one can take none.
+func like(t *task) string { return string(t.job.Spec.Needs.Append(nil)) }
 
 func (b *broker) mayAsk(t *task) bool {
 	last, ok := b.asked[t.job.ID]
-	if len(b.circles) == 0 || (ok && b.w.now-last < askAgain) || !b.releasable(t) {
-		return false
-	}
-	b.asked[t.job.ID] = b.w.now
-	return true
+	return len(b.circles) > 0 && (!ok || b.w.now-last >= askAgain) && b.releasable(t)
 }
 
 // releasable says whether a job waits here and could be handed to a peer.
@@ -88,6 +90,7 @@ func (b *broker) slotReserved(peer *broker, t *task, slots int) {
 		})
 		return
 	}
+	delete(b.nobody, like(t))
 	heir, _ := b.acts(t)
 	heir.H++
 	heir.Journal = peer.name
@@ -174,6 +177,7 @@ func (b *broker) workWanted(peer *broker, slots int) {
 	b.queue.Ahead(min(slots, maxOffered), func(id string) {
 		t := b.w.tasks[job.ID(id)]
 		if b.mayAsk(t) {
+			b.asked[t.job.ID] = b.w.now
 			b.w.gauge.requests++
 			b.w.after(b.delayTo(peer), func() { peer.slotRequest(b, t) })
 		}
