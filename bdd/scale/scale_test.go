@@ -39,7 +39,15 @@ var _ = Describe("A network of 10 brokers and 200 executors that has more to do 
 		Expect(r.Fire.Executors).To(Equal(r.Executors))
 		Expect(r.Fire.Acted.Max).To(BeNumerically("<", 0.05))
 		Expect(r.Fire.Wrong).To(BeZero())
-		Expect(r.Fire.Starts.P99).To(BeNumerically("<", 1))
+	})
+
+	It("starts the jobs of a fire within milliseconds wherever there is a slot, though all come in at one broker", Label("JOB-13", "EMG-2"), func() {
+		Expect(r.Fire.Starts.N).To(BeNumerically(">", 2*r.Slots/r.Brokers), "more than that broker has slots for")
+		Expect(r.Fire.Starts.Max).To(BeNumerically("<", 0.05))
+	})
+
+	It("asks about few jobs from broker to broker while everybody is busy", Label("JOB-13"), func() {
+		Expect(r.Requests).To(BeNumerically("<", 2*r.Jobs))
 	})
 
 	It("goes the same way again with the same seed, and another one with another", func() {
