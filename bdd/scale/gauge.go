@@ -175,7 +175,7 @@ func (g *gauge) watchBacklog(a *account) {
 // settled is when every submitter with a backlog has submitted all of it.
 func (s *Settings) settled() (at time.Duration) {
 	for _, w := range s.Work {
-		at = max(at, w.Within)
+		at = max(at, w.From+w.Within)
 	}
 	return at
 }

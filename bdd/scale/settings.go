@@ -27,7 +27,8 @@ type Work struct {
 	Submitter string
 	Jobs      int
 	Mean      time.Duration // of its programs; each is a quarter of that and an exponential rest
-	Within    time.Duration // the jobs come evenly within that time
+	From      time.Duration // when the first job comes
+	Within    time.Duration // and the others come evenly
 	Gates     int           // through so many brokers; 0: through all
 	Picky     float64       // share of its jobs that need a label that one executor of ten has
 }
@@ -55,7 +56,7 @@ func Full() Settings {
 	s.Brokers, s.Executors, s.Areas = 100, 10_000, 10
 	s.Work = submitters(8, 350_000, 170*time.Second*2*10_000)
 	s.Visitors = Visitors{Parties: 500, Jobs: 10, Mean: time.Second, Until: 150 * time.Second}
-	s.Fire = &Fire{At: 60 * time.Second, For: 20 * time.Second, Level: emergency.Critical, Jobs: 5000, Mean: 2 * time.Second, Within: 10 * time.Second}
+	s.Fire = &Fire{At: 60 * time.Second, For: 20 * time.Second, Level: emergency.Critical, Jobs: 5000, Mean: 2 * time.Second, Within: 2 * time.Second}
 	rest := 1_000_000 - s.Jobs()
 	s.Work[0].Jobs += rest // the flood
 	return s
@@ -67,7 +68,7 @@ func Small() Settings {
 	s.Brokers, s.Executors, s.Areas = 10, 200, 5
 	s.Work = submitters(4, 6000, 80*time.Second*2*200)
 	s.Visitors = Visitors{Parties: 30, Jobs: 10, Mean: time.Second, Until: 60 * time.Second}
-	s.Fire = &Fire{At: 30 * time.Second, For: 10 * time.Second, Level: emergency.Critical, Jobs: 300, Mean: 2 * time.Second, Within: 5 * time.Second}
+	s.Fire = &Fire{At: 30 * time.Second, For: 10 * time.Second, Level: emergency.Critical, Jobs: 300, Mean: 2 * time.Second, Within: 200 * time.Millisecond}
 	return s
 }
 
@@ -77,14 +78,16 @@ func base() Settings {
 	}
 }
 
-// submitters returns one that floods the network with about as many jobs and half of the service, and n that share the other half, with programs of
-// different lengths.
+// submitters returns one that floods the network with about as many jobs and half of the service, and n that come when it has done so, and share the
+// other half: each has more to do than the one before, in longer programs. Whoever is served in the order of coming, or by the number of jobs, is
+// served unfairly.
 func submitters(n, flood int, service time.Duration) []Work {
-	all := []Work{{Submitter: "flood", Jobs: flood, Mean: service / 2 / time.Duration(flood), Within: 5 * time.Second, Picky: 0.02}}
+	all := []Work{{Submitter: "flood", Jobs: flood, Mean: service / 2 / time.Duration(flood), Within: time.Second, Picky: 0.02}}
+	parts := n*n + n*(n-1)/2 // n, n+1, …, 2n-1
 	for i := range n {
 		mean := time.Duration(i+2) * time.Second
-		each := service / 2 / time.Duration(n)
-		all = append(all, Work{Submitter: "party-" + string(rune('a'+i)), Jobs: int(each / mean), Mean: mean, Within: time.Second, Picky: 0.02})
+		each := service / 2 * time.Duration(n+i) / time.Duration(parts)
+		all = append(all, Work{Submitter: "party-" + string(rune('a'+i)), Jobs: int(each / mean), Mean: mean, From: time.Second, Within: time.Second, Picky: 0.02})
 	}
 	return all
 }

@@ -127,7 +127,7 @@ func (w *World) work(x *Work, rng *rand.Rand) {
 		if rng.Float64() < x.Picky {
 			spec = picky
 		}
-		w.Submit(time.Duration(int64(x.Within)/int64(x.Jobs)*int64(i)), i%gates, spec, drawn(x.Mean, rng))
+		w.Submit(x.From+time.Duration(int64(x.Within)/int64(x.Jobs)*int64(i)), i%gates, spec, drawn(x.Mean, rng))
 	}
 }
 
