@@ -152,13 +152,10 @@ func text(b *strings.Builder, x, y float64, anchor, weight, words string) {
 }
 
 func number(v float64) string {
-	switch {
-	case v != 0 && math.Abs(v) < 0.001:
-		return fmt.Sprintf("%.0e", v)
-	case math.Abs(v) >= 1000:
+	if math.Abs(v) >= 1000 {
 		return fmt.Sprintf("%.0f", v)
 	}
-	return fmt.Sprintf("%.3g", v)
+	return fmt.Sprintf("%.3g", v+0) // not -0
 }
 
 // Charts returns the plots of a run and of what placements cost, by file name.
@@ -191,7 +188,7 @@ func (r *Report) chartOfPlaces() *chart {
 }
 
 func (r *Report) chartOfSlots() *chart {
-	c := &chart{title: "Slots in use, and jobs that wait", x: "seconds", y: "slots", marks: r.moments()}
+	c := &chart{title: "Slots in use", x: "seconds", y: "slots", marks: r.moments()}
 	others, emergency := curve{name: "other jobs"}, curve{name: "emergency jobs"}
 	for _, s := range r.Samples {
 		others.points = append(others.points, Mark{s.At, float64(s.Others)})
