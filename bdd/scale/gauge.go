@@ -20,7 +20,6 @@ type gauge struct {
 	used     float64 // slots in use, summed over time (s)
 	useful   float64 // the same of those that there was work for
 	inForce  bool
-	submit   int
 	over     int
 	backlog  backlog
 	alarm    alarm

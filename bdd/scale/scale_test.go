@@ -57,8 +57,8 @@ var _ = Describe("A network of 10 brokers and 200 executors that has more to do 
 			return string(b)
 		}
 		s := scale.Small()
-		Expect(text(scale.Run(s)) == text(r)).To(BeTrue())
+		Expect(text(scale.Run(s))).To(Equal(text(r)))
 		s.Seed = 2
-		Expect(text(scale.Run(s)) == text(r)).To(BeFalse())
+		Expect(text(scale.Run(s))).NotTo(Equal(text(r)))
 	})
 })

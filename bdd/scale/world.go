@@ -45,7 +45,7 @@ func New(s Settings) *World {
 
 // stream returns the random numbers of one concern: each has its own, so that one more draw here changes nothing there.
 func (w *World) stream(concern uint64) *rand.Rand {
-	return rand.New(rand.NewPCG(w.settings.Seed, concern)) //nolint:gosec // a simulation is to be repeated, not guarded
+	return rand.New(rand.NewPCG(w.settings.Seed, concern))
 }
 
 func (w *World) after(d time.Duration, do func()) { w.agenda.add(w.now+d, do) }
@@ -169,7 +169,6 @@ type executor struct {
 	placement.Executor
 	home    *broker
 	running int
-	stopped bool // it had to stop something for the emergency in force
 }
 
 func newExecutor(w *World, i int) *executor {
@@ -194,8 +193,7 @@ func newExecutor(w *World, i int) *executor {
 type task struct {
 	job     job.Job
 	length  time.Duration
-	account int // of its submitter, in the gauge
-	queued  bool
+	account int           // of its submitter, in the gauge
 	at      time.Duration // when it came in
 	placed  time.Duration // when it was first placed; before that -1
 	moved   time.Duration // when it was last placed or released
