@@ -17,7 +17,7 @@ SEEDS ?= 500
 FIRST ?= 1
 MINUTES ?= 10
 SEED ?=
-.PHONY: help build examples demo test spec race real real-tools sim soak mutants bench lint fmt generate generated tidy model check clean
+.PHONY: help build examples demo test spec race real real-tools sim soak scale mutants bench lint fmt generate generated tidy model check clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*?## "} /^[a-z-]+:.*?## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ sim: ## Run SEEDS simulated networks, from seed FIRST on
 
 soak: ## Run real processes for MINUTES=10 under random faults and load (SEED=n: those of that seed), and check what is left
 	CGO_ENABLED=0 go run ./bdd/soak/cmd/soak -minutes $(MINUTES) $(if $(SEED),-seed $(SEED))
+
+scale: ## Simulate 100 brokers, 10,000 executors and 1,000,000 jobs in some minutes; figures and plots go to docs/scale
+	CGO_ENABLED=0 go run ./bdd/scale/cmd/scale -out docs/scale
 
 mutants: ## Seed bugs into the code, one at a time, and see that the simulator finds each (docs/track-record.md)
 	CGO_ENABLED=0 go test -tags mutants ./bdd/sim -count=1 -run TestSim -ginkgo.focus Mutants -ginkgo.v

@@ -85,7 +85,8 @@ type Broker struct {
 	peers       map[string]*peerBroker // brokers in reach, by node
 	linked      map[string]uint64      // nodes with a link, and in which incarnation; 0: unknown
 	asked       map[job.ID]time.Time   // jobs for which peers were asked to hold a slot, and when
-	offers      map[job.ID]time.Time   // slots held for jobs of peers, and until when
+	nobody      map[string]time.Time   // constraints of which no peer has said that it can meet them since they were asked then
+	offers      map[job.ID]offer       // slots held for jobs of peers
 	drains      map[string]drain       // executors that are to be empty, wherever they are home
 	calm        calm
 	emergencies emergencies
@@ -147,7 +148,8 @@ func NewBroker(n *Node, s BrokerSettings) (*actor.Props, error) {
 			peers:     map[string]*peerBroker{},
 			linked:    map[string]uint64{},
 			asked:     map[job.ID]time.Time{},
-			offers:    map[job.ID]time.Time{},
+			nobody:    map[string]time.Time{},
+			offers:    map[job.ID]offer{},
 			horizon:   newHorizon(),
 			depots:    newDepots(),
 			refs:      newReferences(),

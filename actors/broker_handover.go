@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -21,7 +22,8 @@ import (
 //	releases: the record says so
 //	record        ─── sync ─────▶  finds itself named, begins its tenure
 //
-// It begins when a job finds no place, or when a peer says that it has idle slots (WorkWanted).
+// It begins when a job finds no place, or when a peer says that it has idle slots (WorkWanted, or SlotReserved for the jobs behind the first). A slot
+// is given back when the record says that the job has found a place elsewhere.
 
 const (
 	// askAgain is how long a broker waits before it asks about a job again.
@@ -51,20 +53,34 @@ func (b *Broker) hasLink(node string) bool {
 	return ok
 }
 
-// askAround asks the peers to hold a slot for a job that could be released.
+// askAround asks the peers to hold a slot for a job that could be released. When nobody has one they are not asked about its like for a while, or in a
+// full network each start would cost a question to every peer: who falls idle says so. Only an emergency does not wait for that.
 func (b *Broker) askAround(ctx actor.Context, id job.ID) {
-	if len(b.peers) > 0 {
-		b.ask(ctx, id, sortedPeers(b.peers)...)
-	}
-}
-
-// ask asks some peers, unless that was asked a moment ago.
-func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
-	now := b.Now()
-	if last, ok := b.asked[id]; (ok && now.Sub(last) < askAgain) || !b.releasable(id) {
+	j, _ := b.job(id)
+	like := b.like(j)
+	if len(b.peers) == 0 || (j.Spec.Emergency == "" && b.Now().Sub(b.nobody[like]) < askAgain) || !b.mayAsk(id) {
 		return
 	}
-	b.asked[id] = now
+	b.nobody[like] = b.Now()
+	b.ask(ctx, id, sortedPeers(b.peers)...)
+}
+
+// like is the same for jobs of which a peer that cannot take one can take none.
+func (b *Broker) like(j job.Job) string {
+	d, needs := b.demandOf(j), j.Spec.Needs
+	needs.Memory = d.Memory
+	return string(needs.Append(nil)) + strings.Join(slices.Sorted(maps.Keys(d.Barred)), " ")
+}
+
+// mayAsk says whether peers could be asked about a job: it could be released, and that was not asked a moment ago.
+func (b *Broker) mayAsk(id job.ID) bool {
+	last, ok := b.asked[id]
+	return (!ok || b.Now().Sub(last) >= askAgain) && b.releasable(id)
+}
+
+// ask asks some peers about a job.
+func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
+	b.asked[id] = b.Now()
 	j, _ := b.job(id)
 	d, needs := b.demandOf(j), j.Spec.Needs
 	needs.Memory = d.Memory
@@ -106,11 +122,18 @@ const maxOffered = 64
 
 // workWanted asks a peer that has idle slots to hold them for the next jobs that wait here.
 func (b *Broker) workWanted(ctx actor.Context, msg *messages.WorkWanted) {
-	p, ok := b.peers[ctx.Sender().Address]
-	if !ok {
-		return
+	b.askFor(ctx, ctx.Sender().Address, msg.GetSlots())
+}
+
+// askFor asks a peer to hold slots, of so many that it has, for the next jobs that wait here.
+func (b *Broker) askFor(ctx actor.Context, peer string, slots uint32) {
+	if p, ok := b.peers[peer]; ok {
+		b.queue.Ahead(min(int(slots), maxOffered), func(id string) {
+			if b.mayAsk(job.ID(id)) {
+				b.ask(ctx, job.ID(id), p)
+			}
+		})
 	}
-	b.queue.Ahead(min(int(msg.GetSlots()), maxOffered), func(id string) { b.ask(ctx, job.ID(id), p) })
 }
 
 // releasable says whether a job waits here and could be handed to a peer.
@@ -132,8 +155,14 @@ func (b *Broker) slotRequest(ctx actor.Context, msg *messages.SlotRequest) {
 	if _, held := b.offers[id]; !held && !b.holdSlot(id, msg) {
 		return
 	}
-	b.offers[id] = b.Now().Add(offerHolds)
-	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal})
+	b.offers[id] = offer{b.Now().Add(offerHolds), ctx.Sender().Address}
+	ctx.Request(ctx.Sender(), &messages.SlotReserved{Job: msg.GetJob(), Journal: b.journal, Slots: narrow(b.crew.pool.Idle())})
+}
+
+// offer is a slot that is held for a peer's job.
+type offer struct {
+	until time.Time
+	asker string // node id
 }
 
 // holdSlot reserves a slot for a job that is not here, and says whether there was one.
@@ -180,21 +209,37 @@ func (b *Broker) slotReserved(ctx actor.Context, msg *messages.SlotReserved) {
 		return
 	}
 	j, _ := b.job(id)
+	delete(b.nobody, b.like(j))
 	heir, _ := j.Mine(b.journal)
 	heir.H++
 	heir.Journal = msg.GetJournal()
 	b.apply(ctx, id, job.HandedOver{Heir: heir, Node: ctx.Sender().Address, At: b.hybrid()})
+	b.askFor(ctx, ctx.Sender().Address, msg.GetSlots())
+	b.schedule(ctx)
+}
+
+// withdraw gives back a slot that is held for a peer's job once the peer wants none for it any more: of all that were asked one got it, and a hundred
+// slots that wait for nothing are not idle for long.
+func (b *Broker) withdraw(ctx actor.Context, j job.Job) {
+	o, held := b.offers[j.ID]
+	asked := func(t job.Tenure) bool { return t.Node == o.asker }
+	if !held || !slices.ContainsFunc(j.Tenures, asked) || slices.ContainsFunc(j.Tenures, func(t job.Tenure) bool { return asked(t) && j.Wanted(t.Owner) > 0 }) {
+		return
+	}
+	delete(b.offers, j.ID)
+	b.crew.unreserve(j.ID)
 	b.schedule(ctx)
 }
 
 func (b *Broker) expireOffers(now time.Time) {
 	for _, id := range slices.Sorted(maps.Keys(b.offers)) {
-		if now.After(b.offers[id]) {
+		if now.After(b.offers[id].until) {
 			delete(b.offers, id)
 			b.crew.unreserve(id)
 			b.enqueue(id) // if it has become ours meanwhile
 		}
 	}
+	maps.DeleteFunc(b.nobody, func(_ string, at time.Time) bool { return now.Sub(at) > askAgain })
 	for id, at := range b.asked {
 		if now.Sub(at) > 10*askAgain {
 			delete(b.asked, id)

@@ -227,6 +227,7 @@ func (b *Broker) jobMerged(ctx actor.Context, old, s jobState) {
 	if j, ok := b.job(s.ID); ok && owned(j, b.journal) {
 		b.applyMerged(ctx, j)
 	}
+	b.withdraw(ctx, s.Job)
 }
 
 // bytesOf asks for the bytes that a job of another broker, new here or newly ended, names.

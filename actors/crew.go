@@ -17,6 +17,7 @@ import (
 type crew struct {
 	members map[string]*member
 	pool    placement.Pool
+	held    map[job.ID]int    // slots that are promised to a job: most have none, and are not looked for at each executor
 	ended   func(*hold, bool) // is told what became of a hold; with true it was deployed. Nil: nobody cares
 }
 
@@ -46,7 +47,7 @@ type hold struct {
 	since   time.Time
 }
 
-func newCrew() *crew { return &crew{members: map[string]*member{}} }
+func newCrew() *crew { return &crew{members: map[string]*member{}, held: map[job.ID]int{}} }
 
 // join adds an executor, or renews one; attempts that are already under way stay counted. What it has in hand under a lease that it had before is
 // what was deployed since too: it may have said so before it heard of that.
@@ -103,6 +104,9 @@ func (m *member) holds() iter.Seq[*hold] {
 func (c *crew) leave(m *member) {
 	m.stopTimers()
 	c.giveUp(m)
+	for id := range m.reserved {
+		m.unpromise(id)
+	}
 	delete(c.members, m.ID)
 	c.pool.Remove(m.ID)
 }
@@ -138,7 +142,7 @@ func (m *member) begins(n job.Name, h *hold) {
 	switch reserved := m.reserved[n.Job]; {
 	case m.live[n] != nil:
 	case reserved != nil:
-		delete(m.reserved, n.Job)
+		m.unpromise(n.Job)
 		m.live[n] = reserved
 	default:
 		m.live[n] = h
@@ -246,14 +250,14 @@ func (c *crew) account(before, now job.Tenure, life uint64) {
 }
 
 // reserved returns how many slots are promised to a job.
-func (c *crew) reserved(id job.ID) int {
-	n := 0
-	for _, m := range c.members {
-		if m.reserved[id] != nil {
-			n++
-		}
+func (c *crew) reserved(id job.ID) int { return c.held[id] }
+
+// unpromise forgets the slot that is promised to a job here.
+func (m *member) unpromise(id job.ID) {
+	delete(m.reserved, id)
+	if m.crew.held[id]--; m.crew.held[id] <= 0 {
+		delete(m.crew.held, id)
 	}
-	return n
 }
 
 // clear forgets what the executors have in hand, but not the executors.
@@ -263,6 +267,7 @@ func (c *crew) clear() {
 		clear(m.live)
 		clear(m.reserved)
 	}
+	clear(c.held)
 }
 
 // partyLabel says whose an executor is.
@@ -277,9 +282,12 @@ func (m *member) party() string {
 }
 
 func (c *crew) unreserve(id job.ID) {
+	if c.held[id] == 0 {
+		return
+	}
 	for _, m := range c.members {
 		if h, ok := m.reserved[id]; ok {
-			delete(m.reserved, id)
+			m.unpromise(id)
 			c.release(m, h, false)
 		}
 	}
@@ -294,6 +302,7 @@ func (m *member) reserve(id job.ID, d *placement.Demand, h hold) {
 	}
 	h.claim = m.crew.pool.Claim(d, m.Executor)
 	m.reserved[id] = &h
+	m.crew.held[id]++
 	m.crew.pool.Reserve(m.Executor, h.claim)
 }
 

@@ -46,6 +46,47 @@ var _ = Describe("A hand-over", Label("JOB-13"), func() {
 		})
 	})
 
+	It("frees the slots that other peers held for the job, as soon as they hear of it", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2", "b3")
+			w.ExecutorWith("e2", 1, nil, "b2")
+			w.ExecutorWith("e3", 1, nil, "b3")
+			c := w.Client("c1")
+			c.Submit("b1", sim.Program("1h"))
+			w.Run(100 * time.Millisecond)
+			c.Submit("b1", sim.Program("1h"))
+			w.Run(100 * time.Millisecond)
+			Expect(runs(w, "e2", "e3")).To(Equal(2))
+		})
+	})
+
+	It("is asked for once a second while no peer has a slot, however many jobs start, and at once for an emergency", func() {
+		inWorld(func(w *sim.World) {
+			brokers(w, "b1", "b2")
+			w.ExecutorWith("e1", 1, nil, "b1")
+			w.ExecutorWith("e2", 1, nil, "b2")
+			c := w.Client("c1")
+			c.Submit("b2", sim.Program("1h"))
+			w.Run(2 * time.Second)
+			asked := 0
+			w.OnArrival(func(a sim.Arrival) {
+				if _, ok := a.Message.(*messages.SlotRequest); ok && a.To == "b2" {
+					asked++
+				}
+			})
+			for range 100 {
+				c.Submit("b1", sim.Program("50ms"))
+			}
+			w.Run(3 * time.Second)
+			Expect(w.Runs("e1")).To(BeNumerically(">", 40))
+			Expect(asked).To(BeNumerically("~", 4, 1))
+			asked = 0
+			c.Submit("b1", of("fire", "50ms"))
+			w.Run(10 * time.Millisecond)
+			Expect(asked).To(Equal(1))
+		})
+	})
+
 	It("happens at most eight times", func() {
 		inWorld(func(w *sim.World) {
 			brokers(w, "b1", "b2")

@@ -2730,11 +2730,12 @@ func (x *SlotRequest) GetBytes() []byte {
 	return nil
 }
 
-// SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership.
+// SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership; slots is how many more are idle there.
 type SlotReserved struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	Journal       string                 `protobuf:"bytes,2,opt,name=journal,proto3" json:"journal,omitempty"`
+	Slots         uint32                 `protobuf:"varint,3,opt,name=slots,proto3" json:"slots,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2781,6 +2782,13 @@ func (x *SlotReserved) GetJournal() string {
 		return x.Journal
 	}
 	return ""
+}
+
+func (x *SlotReserved) GetSlots() uint32 {
+	if x != nil {
+		return x.Slots
+	}
+	return 0
 }
 
 // HearRequest asks a broker whether it hears another one, or an executor: exactly one of journal and executor.
@@ -6082,10 +6090,11 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05bytes\x18\b \x01(\fR\x05bytes\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05\":\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05\"P\n" +
 	"\fSlotReserved\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x18\n" +
-	"\ajournal\x18\x02 \x01(\tR\ajournal\"C\n" +
+	"\ajournal\x18\x02 \x01(\tR\ajournal\x12\x14\n" +
+	"\x05slots\x18\x03 \x01(\rR\x05slots\"C\n" +
 	"\vHearRequest\x12\x18\n" +
 	"\ajournal\x18\x01 \x01(\tR\ajournal\x12\x1a\n" +
 	"\bexecutor\x18\x02 \x01(\tR\bexecutor\"n\n" +

@@ -159,7 +159,7 @@ type line struct {
 	rack      *rack
 	share     *share
 	submitter string
-	seq       uint64
+	seq       uint64  // when the first of those that were not started came, or the last that was there
 	ways      [2]fifo // those that were started before, and the others
 	live      int     // places that are somebody's
 	index     int
@@ -200,6 +200,14 @@ func (l *line) peek() entry {
 		return l.ways[0].at[l.ways[0].head]
 	}
 	return l.ways[1].at[l.ways[1].head]
+}
+
+// came returns when the first of those came that were not started yet, 0 if there is none.
+func (l *line) came(where map[string]place) uint64 {
+	if f := &l.ways[1]; f.trim(l, where) {
+		return f.at[f.head].seq
+	}
+	return 0
 }
 
 // ahead visits up to n jobs of the line, and returns how many of n are left.

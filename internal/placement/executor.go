@@ -197,28 +197,55 @@ func (d *Demand) taken(e *Executor, why []string) []string {
 
 const noSlot = "no free slot"
 
-// candidate is an executor with what makes it a better place for a job than others, so that each is looked at once.
-type candidate struct {
-	*Executor
-	suited int    // labels that suit the job's emergency
-	near   uint64 // what it is worth that it has the module and inputs
+// standing is how good a place an executor is for a job, as far as that does not depend on others: each line of it decides only between equals of
+// those before. It is one number, because a broker compares a thousand of them for one job.
+//
+//	fresh   not one that had the job before
+//	free    a free slot now
+//	suited  more of the labels that suit its emergency
+//	near    more of its module and inputs there, by worth
+//	mains   mains before battery, so that no battery is drained while a socket is free
+type standing uint64
+
+const (
+	mains  standing     = 1 << iota
+	near                // up to 2^40 of worth
+	suited = near << 40 // up to 2^20 labels
+	free   = suited << 20
+	fresh  = free << 1
+)
+
+func (d *Demand) standing(e *Executor) (s standing) {
+	if !d.Avoid[e.ID] {
+		s |= fresh
+	}
+	if e.Used < e.Slots {
+		s |= free
+	}
+	if len(d.Prefer) > 0 {
+		s |= suited * standing(min(d.suited(e), 1<<20-1))
+	}
+	if len(d.Bytes) > 0 {
+		s |= near * standing(min(d.near(e), 1<<40-1))
+	}
+	if !e.Capacity.Drained() {
+		s |= mains
+	}
+	return s
 }
 
-func (d *Demand) candidate(e *Executor) candidate { return candidate{e, d.suited(e), d.near(e)} }
-
-// prefers says whether a is a better place than b: not one that had the job before; a free slot now; more of the labels that suit its emergency; more
-// of its module and inputs there; mains before battery, so that no battery is drained while a socket is free; the least load; the greatest charge.
-func (d *Demand) prefers(a, b candidate) bool {
-	return cmp.Or(
-		compareBool(!d.Avoid[a.ID], !d.Avoid[b.ID]),
-		compareBool(a.Used < a.Slots, b.Used < b.Slots),
-		cmp.Compare(a.suited, b.suited),
-		cmp.Compare(a.near, b.near),
-		compareBool(!a.Capacity.Drained(), !b.Capacity.Drained()),
-		cmp.Compare(b.Used*max(a.Slots, 1), a.Used*max(b.Slots, 1)),
-		cmp.Compare(a.charge(), b.charge()),
-		cmp.Compare(b.ID, a.ID),
-	) > 0
+// prefers says whether a is a better place than b, whose standings are s and t: by those, then the least load, the greatest charge, the least id.
+func prefers(a *Executor, s standing, b *Executor, t standing) bool {
+	if s != t {
+		return s > t
+	}
+	if x, y := a.Used*max(b.Slots, 1), b.Used*max(a.Slots, 1); x != y {
+		return x < y
+	}
+	if x, y := a.charge(), b.charge(); x != y {
+		return x > y
+	}
+	return a.ID < b.ID
 }
 
 // suited counts the labels that suit the job's emergency.

@@ -52,16 +52,15 @@ func (p *Pool) Idle() int {
 
 // Choose returns the executor that suits d best, nil if none can take it now: Refusal says why.
 func (p *Pool) Choose(d *Demand) *Executor {
-	var best candidate
+	var best *Executor
+	var its standing
 	for _, e := range p.room {
-		if !d.suits(e) || !d.roomFor(e) {
-			continue
-		}
-		if c := d.candidate(e); best.Executor == nil || d.prefers(c, best) {
-			best = c
+		s := d.standing(e)
+		if (best == nil || prefers(e, s, best, its)) && d.suits(e) && d.roomFor(e) {
+			best, its = e, s
 		}
 	}
-	return best.Executor
+	return best
 }
 
 // Refusal says why no executor can take a job with this demand now.

@@ -12,7 +12,8 @@ import (
 //	 rack   those of them with equal constraints: a job that nobody can take holds up only its like
 //	  line  those of them of one submitter: whoever received the least service goes next
 //
-// Within a line it is first come, first served, but that jobs which were started before, and lost their executor, go before those that were not.
+// Within a line it is first come, first served, but that jobs which were started before, and lost their executor, go before those that were not. Of the
+// lines of one submitter whoever's first job came first goes first, so that what only few executors can take does not wait for all that any can.
 //
 // A band of which nothing starts while others do ages: it counts as of one priority more for each AgingStarts starts, and again as what it is
 // when one of it starts. So of two bands d apart the lesser one has at least one of d×AgingStarts+1 starts, and no job waits for ever. Ageing counts
@@ -232,6 +233,7 @@ func (q *Queue) started(b *band, l *line, charge time.Duration) {
 	b.since = q.starts
 	b.virtual = max(b.virtual, l.share.virtual)
 	l.share.charge(charge, q.weight(l.submitter))
+	l.seq = max(l.seq, l.came(q.where))
 }
 
 // next returns the band whose turn it is.

@@ -3,6 +3,7 @@ package placement
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -67,6 +68,20 @@ var _ = Describe("The queue", Label("PLACE-2"), func() {
 		q.Add(Waiting{ID: "b", Again: true})
 		q.Add(Waiting{ID: "c", Again: true})
 		Expect(take(q, all)).To(Equal([]string{"b", "c", "a"}))
+	})
+
+	It("offers the jobs of one submitter in the order in which they came, whatever they ask for", func() {
+		q := NewQueue()
+		for i := range 20 {
+			w := Waiting{ID: fmt.Sprintf("%02d", i)}
+			if i%3 == 1 {
+				w.Demand.Cores = 4
+			}
+			q.Add(w)
+		}
+		taken := take(q, all)
+		Expect(taken).To(HaveLen(20))
+		Expect(slices.IsSorted(taken)).To(BeTrue(), "%v", taken)
 	})
 
 	It("gives a job that left and came back a place at the end", func() {
