@@ -107,8 +107,8 @@ var _ = Describe("A world", func() {
 		It("holds back what is sent, and a short one loses nothing", func() {
 			w.Run(time.Second)
 			w.Cut("b1", "b2")
-			id := c.Submit("b1", sim.Program("1s")) // takes more than a second, for the broker waits for another disk
-			w.Run(500 * time.Millisecond)
+			id := c.Submit("b1", sim.Program("1s")) // which waits for a second disk, for 1 s
+			w.Run(time.Second)
 			_, known := w.Job("b2", id)
 			Expect(known).To(BeFalse())
 			w.Heal()
