@@ -25,7 +25,7 @@ type ExecutorSettings struct {
 	Workbench Workbench
 	// Recent returns at most so many of the blobs that are here, those that were used last, the oldest of them first. It must not block. Nil: nobody knows.
 	Recent  func(most int) [][32]byte
-	Results   Results // nil: they are in memory
+	Results Results // nil: they are in memory
 	// Stores is told where bytes are kept, whenever that changes. It must not block. Nil: nobody.
 	Stores func(roster.Stores)
 }

@@ -316,7 +316,7 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 				other := []*member{d2, d1}[i]
 				both.Go(func() {
 					defer GinkgoRecover()
-					r := &round{depot: &depot{blobs: m.blobs, log: m.blobs.log}} // without a retention nothing is fresh
+					r := &round{depot: &depot{blobs: m.blobs, log: m.blobs.log}}                                // without a retention nothing is fresh
 					_ = r.giveUp(ctx, blob.Info{Digest: d}, []roster.Store{{Node: string(other.ID())}}, looked) // it fails if the other was first
 				})
 			}

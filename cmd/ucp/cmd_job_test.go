@@ -56,7 +56,9 @@ var _ = Describe("Verbs about jobs and nodes on a network", Ordered, func() {
 		plan := u.file("plan.yaml", "jobs:\n- {name: theirs, metadata: {wasm_module: quick, results_receiver: \"dtn://district/\"}}\n- {name: ours, metadata: {wasm_module: quick}}\n")
 		Expect(u.runs(ctx, "data", "put", "quick", u.module()).stderr).To(BeEmpty())
 		Expect(u.runs(ctx, "submit", plan).stderr).To(BeEmpty())
-		var list struct{ Items []struct{ ID, Name, Receiver string } }
+		var list struct {
+			Items []struct{ ID, Name, Receiver string }
+		}
 		into(ctx, &list, "job", "list", "--receiver", "district")
 		Expect(list.Items).To(HaveExactElements(And(HaveField("Name", "theirs"), HaveField("Receiver", "district"))))
 		Expect(u.runs(ctx, "job", "show", list.Items[0].ID).stdout).To(MatchRegexp(`(?m)^results for +district$`))

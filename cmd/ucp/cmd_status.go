@@ -32,8 +32,8 @@ type statusOutput struct {
 	Datastores int    `json:"datastores"` // that are up
 	Free       uint64 `json:"bytes_free"` // at those
 	Kept       uint64 `json:"bytes_used"`
-	Replicas   int    `json:"copies_wanted"` // of each blob, if there are so many datastores
-	Paused     bool   `json:"copies_paused"` // an emergency needs the bandwidth
+	Replicas   int    `json:"copies_wanted"`   // of each blob, if there are so many datastores
+	Paused     bool   `json:"copies_paused"`   // an emergency needs the bandwidth
 	Emergency  string `json:"emergency_level"` // none, low, medium, high or critical
 	InForce    int    `json:"emergencies"`
 }
