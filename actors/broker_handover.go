@@ -86,7 +86,7 @@ func (b *Broker) ask(ctx actor.Context, id job.ID, peers ...*peerBroker) {
 	needs.Memory = d.Memory
 	m := &messages.SlotRequest{
 		Job: string(id), Memory: d.Memory, Labels: d.Labels, Barred: slices.Sorted(maps.Keys(d.Barred)),
-		Needs: needs.Append(nil), Emergency: j.Spec.Emergency, Bytes: placement.AppendBytes(nil, d.Bytes),
+		Needs: needs.Append(nil), Emergency: j.Spec.Emergency,
 	}
 	for _, p := range peers {
 		ctx.Request(p.pid, m)
@@ -192,7 +192,6 @@ func demandFromWire(msg *messages.SlotRequest) (placement.Demand, error) {
 		}
 	}
 	d := demandOfNeeds(needs)
-	d.Bytes = placement.DecodeBytes(msg.GetBytes())
 	for _, p := range msg.GetBarred() {
 		if d.Barred == nil {
 			d.Barred = map[string]bool{}

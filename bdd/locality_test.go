@@ -42,7 +42,7 @@ var _ = Describe("A job", Label("PLACE-1", "DATA-5"), func() {
 		w.Run(20 * time.Second)
 		return again
 	}
-	fetched := func(w *sim.World) (all []int) {
+	fetched := func(w *sim.World) (all []uint64) {
 		for _, e := range executors {
 			all = append(all, w.Fetched(e)>>20)
 		}
@@ -65,9 +65,9 @@ var _ = Describe("A job", Label("PLACE-1", "DATA-5"), func() {
 			}
 			c := w.Client("c1")
 			again := spread(w, c, "b1")
-			Expect(fetched(w)).To(Equal([]int{3, 3, 3, 3}))
+			Expect(fetched(w)).To(Equal([]uint64{3, 3, 3, 3}))
 			runAgain(w, c, "b1", again)
-			Expect(fetched(w)).To(Equal([]int{3, 3, 3, 3}))
+			Expect(fetched(w)).To(Equal([]uint64{3, 3, 3, 3}))
 			Expect(runs(w, executors...)).To(Equal(8))
 		})
 	})
@@ -83,7 +83,7 @@ var _ = Describe("A job", Label("PLACE-1", "DATA-5"), func() {
 			w.Restart("b1")
 			w.Run(20 * time.Second)
 			runAgain(w, c, "b1", again)
-			Expect(fetched(w)).To(Equal([]int{3, 3, 3, 3}))
+			Expect(fetched(w)).To(Equal([]uint64{3, 3, 3, 3}))
 		})
 	})
 
@@ -96,7 +96,7 @@ var _ = Describe("A job", Label("PLACE-1", "DATA-5"), func() {
 			c := w.Client("c1")
 			again := spread(w, c, "b1")
 			runAgain(w, c, "b2", again)
-			Expect(fetched(w)).To(Equal([]int{3, 3, 3, 3}))
+			Expect(fetched(w)).To(Equal([]uint64{3, 3, 3, 3}))
 		})
 	})
 

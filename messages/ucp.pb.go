@@ -2646,7 +2646,6 @@ type SlotRequest struct {
 	Barred        []string               `protobuf:"bytes,5,rep,name=barred,proto3" json:"barred,omitempty"`       // parties that have their say already
 	Needs         []byte                 `protobuf:"bytes,6,opt,name=needs,proto3" json:"needs,omitempty"`         // job.Needs
 	Emergency     string                 `protobuf:"bytes,7,opt,name=emergency,proto3" json:"emergency,omitempty"` // the job's type of emergency, "" for none
-	Bytes         []byte                 `protobuf:"bytes,8,opt,name=bytes,proto3" json:"bytes,omitempty"`         // what the job needs and what it is worth to find it there: placement.Bytes
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2721,13 +2720,6 @@ func (x *SlotRequest) GetEmergency() string {
 		return x.Emergency
 	}
 	return ""
-}
-
-func (x *SlotRequest) GetBytes() []byte {
-	if x != nil {
-		return x.Bytes
-	}
-	return nil
 }
 
 // SlotReserved says that a slot is held for a moment. Journal names the broker in an ownership; slots is how many more are idle there.
@@ -6079,15 +6071,14 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x06urgent\x18\x0f \x01(\bR\x06urgent\"Q\n" +
 	"\vStopAttempt\x12*\n" +
 	"\aattempt\x18\x01 \x01(\v2\x10.ucp.AttemptNameR\aattempt\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x90\x02\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xfa\x01\n" +
 	"\vSlotRequest\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x16\n" +
 	"\x06memory\x18\x02 \x01(\x04R\x06memory\x124\n" +
 	"\x06labels\x18\x03 \x03(\v2\x1c.ucp.SlotRequest.LabelsEntryR\x06labels\x12\x16\n" +
 	"\x06barred\x18\x05 \x03(\tR\x06barred\x12\x14\n" +
 	"\x05needs\x18\x06 \x01(\fR\x05needs\x12\x1c\n" +
-	"\temergency\x18\a \x01(\tR\temergency\x12\x14\n" +
-	"\x05bytes\x18\b \x01(\fR\x05bytes\x1a9\n" +
+	"\temergency\x18\a \x01(\tR\temergency\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01J\x04\b\x04\x10\x05\"P\n" +

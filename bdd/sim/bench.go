@@ -23,7 +23,7 @@ type bench struct {
 	running map[job.Name]*event
 	runs    int
 	stops   int
-	fetched int        // bytes
+	fetched uint64     // bytes
 	had     [][32]byte // what its programs needed and is no part of their records, across lives: a cache on disk
 }
 
@@ -88,7 +88,7 @@ func (b *bench) use(s *job.Spec) {
 	for _, x := range s.Blobs() {
 		if x.Elsewhere() && !slices.Contains(b.had, x.Digest) {
 			b.had = append(b.had, x.Digest)
-			b.fetched += int(x.Size)
+			b.fetched += x.Size
 		}
 	}
 }

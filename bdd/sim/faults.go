@@ -156,7 +156,7 @@ func (w *World) Executor(name string, brokers ...string) *Node {
 func (w *World) Runs(executor string) int { return w.Node(executor).bench.runs }
 
 // Fetched is how many bytes of modules and inputs an executor had to bring in that its cache did not have.
-func (w *World) Fetched(executor string) int { return w.Node(executor).bench.fetched }
+func (w *World) Fetched(executor string) uint64 { return w.Node(executor).bench.fetched }
 
 // Stops is how many programs an executor ended before their time.
 func (w *World) Stops(executor string) int { return w.Node(executor).bench.stops }

@@ -22,7 +22,7 @@ const benchBytes = 64 << 20
 func perCore(b *testing.B, size int64, do func()) {
 	b.Helper()
 	b.SetBytes(size)
-	var begun = processorTime()
+	begun := processorTime()
 	for b.Loop() {
 		do()
 	}

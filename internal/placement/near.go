@@ -40,26 +40,6 @@ func Weighty(all []Bytes) []Bytes {
 	return all[:min(len(all), maxBytes)]
 }
 
-// bytesSize is how long a Bytes is on the wire: mark, worth.
-const bytesSize = 16
-
-// AppendBytes appends the encoding of all to b.
-func AppendBytes(b []byte, all []Bytes) []byte {
-	for _, x := range all {
-		b = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(b, uint64(x.Mark)), x.Worth)
-	}
-	return b
-}
-
-// DecodeBytes returns what b encodes, and no more than is weighed.
-func DecodeBytes(b []byte) []Bytes {
-	var all []Bytes
-	for ; len(b) >= bytesSize && len(all) < maxBytes; b = b[bytesSize:] {
-		all = append(all, Bytes{Mark(binary.BigEndian.Uint64(b)), binary.BigEndian.Uint64(b[8:])})
-	}
-	return all
-}
-
 // Recent remembers what an executor had lately: at least the last maxRecent things, at most twice as many, which takes 100 KiB. Of what an executor
 // really has it may remember too much or too little, as caches let go of what is old by size: it costs a transfer, and no job. The zero value is empty, and so is nil.
 type Recent struct{ young, old map[Mark]struct{} }
