@@ -25,7 +25,9 @@ const (
 	// emergencyPatience is more than anything takes that is waited for, apart from filling the network.
 	emergencyPatience = time.Minute
 	// fillers is how many jobs are submitted at a time when the network is filled.
-	fillers = 64
+	fillers = 512
+	// maxFills is how often it is looked whether that was enough.
+	maxFills = 10
 )
 
 // emergencyNetwork is a network of processes that is kept full.
@@ -121,21 +123,23 @@ func (n *emergencyNetwork) load(ctx context.Context) (sum load, err error) {
 	return sum, nil
 }
 
-// fill has jobs wait and run until the network is full.
+// fill has jobs wait and run until the network is full. While many are submitted some end: it looks again.
 func (n *emergencyNetwork) fill(ctx context.Context) error {
 	const spare = 4 * emergencyExecutors * emergencySlots // that begin until somebody looks again
-	now, err := n.load(ctx)
-	if err != nil {
-		return err
-	}
-	if missing := n.queued + spare - int(now.queued); missing > 0 { //nolint:gosec // as many as fit into queues
-		if err := n.submit(ctx, missing); err != nil {
+	for range maxFills {
+		now, err := n.load(ctx)
+		if err != nil {
+			return err
+		}
+		missing := n.queued - int(now.queued) //nolint:gosec // as many as fit into queues
+		if missing <= 0 {
+			return n.reaches(ctx, "full", func(l load) bool { return l.used == emergencyExecutors*emergencySlots })
+		}
+		if err := n.submit(ctx, missing+spare); err != nil {
 			return fmt.Errorf("the network cannot be filled: %w", err)
 		}
 	}
-	return n.reaches(ctx, "full", func(l load) bool {
-		return l.used == emergencyExecutors*emergencySlots && l.queued >= uint64(n.queued) //nolint:gosec // it is not negative
-	})
+	return errors.New("jobs end faster than they can be submitted")
 }
 
 // reaches waits until the load is as it should be.
