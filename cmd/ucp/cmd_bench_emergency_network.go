@@ -131,7 +131,7 @@ func (n *emergencyNetwork) fill(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		missing := n.queued - int(now.queued) //nolint:gosec // as many as fit into queues
+		missing := n.queued + emergencyExecutors*emergencySlots - int(now.queued) - now.used //nolint:gosec // as many as fit into queues
 		if missing <= 0 {
 			return n.reaches(ctx, "full", func(l load) bool { return l.used == emergencyExecutors*emergencySlots })
 		}

@@ -73,6 +73,10 @@ func (w *Worker) answer(p *process, t frameType, payload []byte) error {
 		w.need(p, r)
 	case frameLoaded:
 		w.loaded(r)
+	case frameBegan:
+		if r.io.Began != nil {
+			r.io.Began()
+		}
 	case frameDone:
 		o, err := decodeOutcome(payload)
 		if err != nil {

@@ -28,7 +28,9 @@ type Task struct {
 	Spec    *job.Spec
 	Inputs  []job.Input // what the spec's named data stands for, one for each of Data
 	Home    string      // node id of the broker that serves its blobs and takes its outputs
-	Started func()      // called once the program has run for StartNotice; short ones are over before anybody could want to know
+	// Started is called once the program has run for StartNotice, for short ones are over before anybody could want to know; of an emergency's job, as
+	// soon as the program begins. It must not block. Nil: nobody is told.
+	Started func()
 	// Stdin reads at most max bytes of the client's input at offset; nil if the job is not streamed. It blocks; io.EOF ends the input.
 	Stdin func(offset uint64, maxBytes int) ([]byte, error)
 	// Output is told what the program writes, as it comes; nil if the job is not streamed. Stream is 1 or 2. It does not block.
