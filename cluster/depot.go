@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,8 +35,17 @@ type depot struct {
 	deleted    atomic.Uint64
 }
 
+// need says whether any record needs a blob, as brokers put it: all but the first mean yes.
+type need byte
+
+const (
+	unneeded need = iota
+	_             // needed
+	urgent        // by a job of an emergency
+)
+
 // asks finds out which of some blobs are needed by any record. It fails when nobody can tell.
-type asks func(ctx context.Context, digests []blob.Digest) (needed []bool, err error)
+type asks func(ctx context.Context, digests []blob.Digest) (needed []need, err error)
 
 const (
 	// measureEvery is how old what a datastore tells of its room may be.
@@ -133,12 +143,9 @@ func (d *depot) notice(ctx context.Context, settled *time.Timer) {
 	}
 }
 
-// placesOf says where copies go: a pause is nowhere.
+// placesOf says where copies go, and which: in a pause those for an emergency alone.
 func placesOf(s roster.Stores) []string {
-	if s.Paused {
-		return nil
-	}
-	places := []string{}
+	places := []string{strconv.FormatBool(s.Paused)}
 	for _, x := range s.Up() {
 		places = append(places, x.Node)
 	}
@@ -181,10 +188,10 @@ type round struct {
 	made   int
 }
 
-// copy makes the missing copies of some blobs, as far as it is this node's turn.
+// copy makes the missing copies of some blobs, as far as it is this node's turn. While copies are paused it makes those that an emergency's jobs need.
 func (r *round) copy(ctx context.Context, some []blob.Info) error {
 	known := r.blobs.where()
-	if known.Paused || len(known.Up()) == 0 {
+	if len(known.Up()) == 0 {
 		return nil
 	}
 	has := r.holders(ctx, known, some)
@@ -194,13 +201,13 @@ func (r *round) copy(ctx context.Context, some []blob.Info) error {
 			mine = append(mine, b)
 		}
 	}
-	for _, b := range r.wanted(ctx, mine) {
+	for _, b := range r.wanted(ctx, mine, known.Paused) {
 		for _, s := range r.missing(known, has, b) {
 			if err := r.send(ctx, s, b); err != nil {
 				r.failed[s.Node] = true
 				r.log.Warn("copy not made", "blob", b.Digest.Short(), "datastore", s.Name, "err", err)
 			}
-			if ctx.Err() != nil || r.blobs.where().Paused {
+			if ctx.Err() != nil || r.blobs.where().Paused != known.Paused { // then another round begins soon
 				return ctx.Err()
 			}
 		}
@@ -254,25 +261,30 @@ func (r *round) turn(known roster.Stores, has map[string]map[blob.Digest]bool, d
 }
 
 // wanted returns the blobs that are needed, or so new that what needs them may still come. Others would be copied in turns for ever, each copy being
-// young again. Of what nobody can tell about, copies are made.
-func (r *round) wanted(ctx context.Context, some []blob.Info) []blob.Info {
+// young again. Of what nobody can tell about, copies are made. While copies are paused only those are wanted that an emergency's jobs need.
+func (r *round) wanted(ctx context.Context, some []blob.Info, paused bool) []blob.Info {
 	if len(some) == 0 {
 		return nil
 	}
 	needed, err := r.needed(ctx, some)
-	if err != nil {
+	switch {
+	case err != nil && paused:
+		r.log.Debug("which copies an emergency needs is not known", "err", err)
+		return nil
+	case err != nil:
 		return some
 	}
 	var wanted []blob.Info
 	for i, b := range some {
-		if needed[i] || r.now().Sub(b.Time) < min(fresh, r.retention/2) {
+		young := r.now().Sub(b.Time) < min(fresh, r.retention/2)
+		if needed[i] == urgent || (!paused && (needed[i] != unneeded || young)) {
 			wanted = append(wanted, b)
 		}
 	}
 	return wanted
 }
 
-func (d *depot) needed(ctx context.Context, some []blob.Info) ([]bool, error) {
+func (d *depot) needed(ctx context.Context, some []blob.Info) ([]need, error) {
 	digests := make([]blob.Digest, len(some))
 	for i, b := range some {
 		digests[i] = b.Digest
@@ -331,7 +343,7 @@ func (d *depot) sweep(ctx context.Context) {
 			return err
 		}
 		for i, b := range old {
-			if needed[i] {
+			if needed[i] != unneeded {
 				continue
 			}
 			expired, err := blob.Expire(ctx, d.blobs.kept, b.Digest, before)
