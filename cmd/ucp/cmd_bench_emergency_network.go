@@ -20,7 +20,7 @@ const (
 	emergencyExecutors = 4
 	emergencySlots     = 2
 	ordinaryJob        = time.Second
-	emergencyJob       = 100 * time.Millisecond
+	emergencyJob       = 400 * time.Millisecond
 	emergencyType      = "fire"
 	// emergencyPatience is more than anything takes that is waited for, apart from filling the network.
 	emergencyPatience = time.Minute

@@ -54,6 +54,7 @@ type Bench struct {
 	cfg    Config
 	slots  []*wasm.Worker
 	free   chan *wasm.Worker // those that run nothing
+	spare  wasm.Spare
 	ctx    context.Context
 	cancel context.CancelFunc
 	runs   sync.WaitGroup
@@ -74,7 +75,7 @@ func Open(cfg Config) (*Bench, error) {
 	b := &Bench{cfg: cfg, free: make(chan *wasm.Worker, cfg.Slots)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range cfg.Slots {
-		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps})
+		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps, Spare: &b.spare})
 		if err != nil {
 			b.Close()
 			return nil, err
@@ -101,6 +102,7 @@ func (b *Bench) Close() {
 	for _, w := range b.slots {
 		w.Close()
 	}
+	b.spare.Close()
 	b.runs.Wait()
 }
 

@@ -165,7 +165,8 @@ var _ = Describe("An attempt", func() {
 		notes := func(t *Task) { t.Started = func() { started.Add(1) } }
 		run(&job.Spec{Module: script(wasmtest.Print("hello")), Emergency: "fire"}, notes)
 		Expect(started.Load()).To(BeEquivalentTo(1))
-		run(&job.Spec{Module: s.put([]byte("no program")), Emergency: "fire"}, notes)
+		slow := wasmtest.Touch(0, 20_000) // to compile
+		run(&job.Spec{Module: script(wasmtest.Exit(0), slow), Emergency: "fire", Limits: job.Limits{CompileTimeout: 5 * StartNotice}}, notes)
 		Expect(started.Load()).To(BeEquivalentTo(1), "what does not begin is not told")
 		run(&job.Spec{Module: script(wasmtest.Sleep(10 * StartNotice))}, notes)
 		Expect(started.Load()).To(BeEquivalentTo(2))
