@@ -124,7 +124,7 @@ func (b *Broker) replaceMerged(ctx actor.Context, r data.Record) {
 func (b *Broker) referData(old, r data.Record) {
 	needed := func(r data.Record) bool { return !r.Gone && r.Blob.Elsewhere() }
 	if needed(r) {
-		b.refs.note(dataKey(r.ID), []*job.Blob{&r.Blob})
+		b.refs.note(dataKey(r.ID), []*job.Blob{&r.Blob}, false)
 	} else {
 		b.refs.drop(dataKey(r.ID))
 	}

@@ -178,7 +178,7 @@ func (b *Broker) jobMoved(ctx actor.Context, old, j job.Job) {
 	b.owners.lead(j, v != nil)
 	b.account(old, j)
 	b.horizon.ended.note(j.Ended, jobKey(j.ID))
-	b.refs.note(jobKey(j.ID), blobsOf(j))
+	b.refs.noteJob(j)
 	b.inputs.note(j)
 	stands := standingOf(old) != standingOf(j)
 	if stands || len(j.Spec.Data) > 0 {

@@ -379,7 +379,7 @@ func (b *Broker) resumeJob(ctx actor.Context, rec ledger.Record) {
 	v, by := j.Decided()
 	b.owners.lead(j, v != nil)
 	b.horizon.ended.note(j.Ended, rec.Key)
-	b.refs.note(rec.Key, blobsOf(j))
+	b.refs.noteJob(j)
 	b.inputs.note(j)
 	b.makerMoved(ctx, j)
 	if v != nil {

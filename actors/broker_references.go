@@ -12,44 +12,65 @@ import (
 
 // references says which bytes records still need, and by how many records each is named. What is inline travels with its record.
 type references struct {
-	of    map[ledger.Key][][32]byte // sorted, each once
-	count map[[32]byte]uint32
+	of     map[ledger.Key]named
+	count  map[[32]byte]uint32
+	urgent map[[32]byte]uint32 // the same by jobs of emergencies alone
+}
+
+// named is the bytes that a record names.
+type named struct {
+	digests [][32]byte // sorted, each once
+	urgent  bool       // it is a job of an emergency
 }
 
 func newReferences() references {
-	return references{of: map[ledger.Key][][32]byte{}, count: map[[32]byte]uint32{}}
+	return references{of: map[ledger.Key]named{}, count: map[[32]byte]uint32{}, urgent: map[[32]byte]uint32{}}
 }
 
+// noteJob takes what a job names now in the place of what it named before.
+func (r *references) noteJob(j job.Job) { r.note(jobKey(j.ID), blobsOf(j), j.Spec.Emergency != "") }
+
 // note takes what a record names now in the place of what it named before.
-func (r *references) note(key ledger.Key, named []*job.Blob) {
-	var now [][32]byte
-	for _, b := range named {
+func (r *references) note(key ledger.Key, blobs []*job.Blob, urgent bool) {
+	now := named{urgent: urgent}
+	for _, b := range blobs {
 		if b.Elsewhere() {
-			now = append(now, b.Digest)
+			now.digests = append(now.digests, b.Digest)
 		}
 	}
-	slices.SortFunc(now, func(a, b [32]byte) int { return slices.Compare(a[:], b[:]) })
-	now = slices.Compact(now)
-	if slices.Equal(now, r.of[key]) {
-		return
+	slices.SortFunc(now.digests, func(a, b [32]byte) int { return slices.Compare(a[:], b[:]) })
+	now.digests = slices.Compact(now.digests)
+	if slices.Equal(now.digests, r.of[key].digests) {
+		return // whether it is urgent never changes
 	}
-	for _, d := range now {
+	for _, d := range now.digests {
 		r.count[d]++
+		if urgent {
+			r.urgent[d]++
+		}
 	}
 	r.drop(key)
-	if len(now) > 0 {
+	if len(now.digests) > 0 {
 		r.of[key] = now
 	}
 }
 
 // drop forgets a record.
 func (r *references) drop(key ledger.Key) {
-	for _, d := range r.of[key] {
-		if r.count[d]--; r.count[d] == 0 {
-			delete(r.count, d)
-		}
+	was := r.of[key]
+	lessen(r.count, was.digests)
+	if was.urgent {
+		lessen(r.urgent, was.digests)
 	}
 	delete(r.of, key)
+}
+
+func lessen(count map[[32]byte]uint32, digests [][32]byte) {
+	for _, d := range digests {
+		if count[d]--; count[d] == 0 {
+			delete(count, d)
+		}
+	}
 }
 
 // blobsOf returns all bytes that a job names: what it needs, and what any of its ends left behind.
@@ -89,7 +110,10 @@ func (b *Broker) referencesRequest(ctx actor.Context, msg *messages.ReferencesRe
 	}
 	answer := &messages.ReferencesResponse{Digests: asked, Referenced: make([]byte, len(asked)/32)}
 	for i := range answer.Referenced {
-		if b.referenced([32]byte(asked[32*i:])) {
+		switch digest := [32]byte(asked[32*i:]); {
+		case b.refs.urgent[digest] > 0:
+			answer.Referenced[i] = 2
+		case b.referenced(digest):
 			answer.Referenced[i] = 1
 		}
 	}

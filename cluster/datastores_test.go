@@ -220,6 +220,31 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 		Expect(took).To(BeNumerically(">", 1500*time.Millisecond))
 	}, SpecTimeout(2*soon))
 
+	It("are copied during an emergency for its jobs only, and for all when it is over", Label("EMG-5"), func(ctx SpecContext) {
+		d1, d2 = datastore("d1"), datastore("d2")
+		Eventually(ctx, b.up).Should(Equal(2))
+		c := l.client(ctx, b)
+		noop, err := c.PutBytes(ctx, wasm.Noop())
+		Expect(err).NotTo(HaveOccurred())
+		neededBy := func(emergency string) blob.Digest {
+			x, err := c.PutBytes(ctx, noise(mib))
+			Expect(err).NotTo(HaveOccurred())
+			_, err = c.Submit(ctx, &client.Spec{Module: noop, Files: []client.File{{Path: "in", Blob: x}}, Emergency: emergency})
+			Expect(err).NotTo(HaveOccurred())
+			return x.Digest
+		}
+		other, its := neededBy(""), neededBy("fire")
+		e, err := c.Declare(ctx, client.Declaration{Type: "fire", Level: client.High})
+		Expect(err).NotTo(HaveOccurred())
+		d1.stop()
+		d3 = datastore("d3")
+		Eventually(ctx, d3.has).WithArguments(its).Should(BeTrue())
+		Consistently(ctx, d3.has).WithArguments(other).WithTimeout(time.Second).Should(BeFalse())
+		_, err = c.ClearEmergency(ctx, e.ID, "it is out")
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(ctx, d3.has).WithArguments(other).Should(BeTrue())
+	}, SpecTimeout(2*soon))
+
 	It("are deleted when nothing needs them and nobody has put or asked for them for the retention, and only then", func(ctx SpecContext) {
 		short := func(c *config.Node) { c.Datastore.Retention = 3 * time.Second }
 		d1, d2, e = datastore("d1", short), datastore("d2", short), executor("e1")

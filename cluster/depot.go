@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -35,8 +36,17 @@ type depot struct {
 	deleted    atomic.Uint64
 }
 
+// need says whether any record needs a blob, as brokers put it: all but the first mean yes.
+type need byte
+
+const (
+	unneeded need = iota
+	_             // needed
+	urgent        // by a job of an emergency
+)
+
 // asks finds out which of some blobs are needed by any record. It fails when nobody can tell.
-type asks func(ctx context.Context, digests []blob.Digest) (needed []bool, err error)
+type asks func(ctx context.Context, digests []blob.Digest) (needed []need, err error)
 
 const (
 	// measureEvery is how old what a datastore tells of its room may be.
@@ -134,12 +144,9 @@ func (d *depot) notice(ctx context.Context, settled *time.Timer) {
 	}
 }
 
-// placesOf says where copies go: a pause is nowhere.
+// placesOf says where copies go, and which: in a pause those for an emergency alone.
 func placesOf(s roster.Stores) []string {
-	if s.Paused {
-		return nil
-	}
-	places := []string{}
+	places := []string{strconv.FormatBool(s.Paused)}
 	for _, x := range s.Up() {
 		places = append(places, x.Node)
 	}
@@ -186,10 +193,10 @@ type round struct {
 	spared int // surplus copies that were given up
 }
 
-// copy makes the missing copies of some blobs, as far as it is this node's turn.
+// copy makes the missing copies of some blobs, as far as it is this node's turn. While copies are paused it makes those that an emergency's jobs need.
 func (r *round) copy(ctx context.Context, some []blob.Info) error {
 	known := r.blobs.where()
-	if known.Paused || len(known.Up()) == 0 {
+	if len(known.Up()) == 0 {
 		return nil
 	}
 	has := r.holders(ctx, known, some)
@@ -200,13 +207,13 @@ func (r *round) copy(ctx context.Context, some []blob.Info) error {
 			mine = append(mine, b)
 		}
 	}
-	for _, b := range r.wanted(ctx, mine) {
+	for _, b := range r.wanted(ctx, mine, known.Paused) {
 		for _, s := range r.missing(known, has, b) {
 			if err := r.send(ctx, s, b); err != nil {
 				r.failed[s.Node] = true
 				r.log.Warn("copy not made", "blob", b.Digest.Short(), "datastore", s.Name, "err", err)
 			}
-			if ctx.Err() != nil || r.blobs.where().Paused {
+			if ctx.Err() != nil || r.blobs.where().Paused != known.Paused { // then another round begins soon
 				return ctx.Err()
 			}
 		}
@@ -260,18 +267,23 @@ func (r *round) turn(known roster.Stores, has map[string]map[blob.Digest]bool, d
 }
 
 // wanted returns the blobs that are needed, or so new that what needs them may still come. Others would be copied in turns for ever, each copy being
-// young again. Of what nobody can tell about, copies are made.
-func (r *round) wanted(ctx context.Context, some []blob.Info) []blob.Info {
+// young again. Of what nobody can tell about, copies are made. While copies are paused only those are wanted that an emergency's jobs need.
+func (r *round) wanted(ctx context.Context, some []blob.Info, paused bool) []blob.Info {
 	if len(some) == 0 {
 		return nil
 	}
 	needed, err := r.needed(ctx, some)
-	if err != nil {
+	switch {
+	case err != nil && paused:
+		r.log.Debug("which copies an emergency needs is not known", "err", err)
+		return nil
+	case err != nil:
 		return some
 	}
 	var wanted []blob.Info
 	for i, b := range some {
-		if needed[i] || r.now().Sub(b.Time) < r.fresh() {
+		young := r.now().Sub(b.Time) < r.fresh()
+		if needed[i] == urgent || (!paused && (needed[i] != unneeded || young)) {
 			wanted = append(wanted, b)
 		}
 	}
@@ -281,7 +293,7 @@ func (r *round) wanted(ctx context.Context, some []blob.Info) []blob.Info {
 // fresh is how young a blob is of which nobody can say yet what becomes of it.
 func (d *depot) fresh() time.Duration { return min(fresh, d.retention/2) }
 
-func (d *depot) needed(ctx context.Context, some []blob.Info) ([]bool, error) {
+func (d *depot) needed(ctx context.Context, some []blob.Info) ([]need, error) {
 	digests := make([]blob.Digest, len(some))
 	for i, b := range some {
 		digests[i] = b.Digest
@@ -340,7 +352,7 @@ func (d *depot) sweep(ctx context.Context) {
 			return err
 		}
 		for i, b := range old {
-			if needed[i] {
+			if needed[i] != unneeded {
 				continue
 			}
 			expired, err := blob.Expire(ctx, d.blobs.kept, b.Digest, before)

@@ -212,7 +212,7 @@ func (n *Node) tellOfBroker(name string) {
 
 // needed asks an actor of this node which bytes records still need.
 func (n *Node) needed(name string) asks {
-	return func(ctx context.Context, digests []blob.Digest) ([]bool, error) {
+	return func(ctx context.Context, digests []blob.Digest) ([]need, error) {
 		var asked []byte
 		for _, d := range digests {
 			asked = append(asked, d[:]...)
@@ -226,9 +226,9 @@ func (n *Node) needed(name string) asks {
 		if !ok || len(told.GetReferenced()) != len(digests) || !bytes.Equal(told.GetDigests(), asked) {
 			return nil, fmt.Errorf("which of %d blobs are needed: the answer is to another question", len(digests))
 		}
-		needed := make([]bool, len(digests))
-		for i, yes := range told.GetReferenced() {
-			needed[i] = yes != 0
+		needed := make([]need, len(digests))
+		for i, n := range told.GetReferenced() {
+			needed[i] = need(n)
 		}
 		return needed, ctx.Err()
 	}

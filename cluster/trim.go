@@ -36,7 +36,7 @@ func (r *round) trim(ctx context.Context, known roster.Stores, has map[string]ma
 	}
 	needed, err := r.needed(ctx, surplus) // others go by themselves, and must not be made younger
 	for i := range needed {
-		if needed[i] && err == nil {
+		if needed[i] != unneeded && err == nil {
 			err = r.giveUp(ctx, surplus[i], keepers[i], looked)
 		}
 	}

@@ -4953,7 +4953,7 @@ func (x *ReferencesRequest) GetDigests() []byte {
 type ReferencesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Digests       []byte                 `protobuf:"bytes,1,opt,name=digests,proto3" json:"digests,omitempty"`       // as asked
-	Referenced    []byte                 `protobuf:"bytes,2,opt,name=referenced,proto3" json:"referenced,omitempty"` // one byte each: 1 if it is needed
+	Referenced    []byte                 `protobuf:"bytes,2,opt,name=referenced,proto3" json:"referenced,omitempty"` // one byte each: 1 if it is needed, 2 if by a job of an emergency
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }

@@ -26,9 +26,9 @@ func TestReal(t *testing.T) {
 // soon is more than anything here takes on a busy machine.
 const soon = 30 * time.Second
 
-// built is what all specs use: the binary, a program that sleeps, one that draws a number, one that turns the bits of a file, one that combines files, and a
-// place where nodes keep what they compiled.
-var built struct{ ucp, sleep, dice, flip, weave, cache string }
+// built is what all specs use: the binary, a program that sleeps, one that draws a number, one that turns the bits of a file, one that combines files, one that tells
+// when it ran, and a place where nodes keep what they compiled.
+var built struct{ ucp, sleep, dice, flip, weave, span, cache string }
 
 var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	dir, err := os.MkdirTemp("", "ucp-real-")
@@ -40,7 +40,7 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	Expect(err).NotTo(HaveOccurred(), "%s", said)
 	_, err = modules.Build(ctx, "sleep", dir)
 	Expect(err).NotTo(HaveOccurred())
-	for _, program := range []string{"dice", "flip", "weave"} {
+	for _, program := range []string{"dice", "flip", "weave", "span"} {
 		build = exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(dir, program+".wasm"), "-ldflags=-s -w", "github.com/urbancompute/ucp/bdd/real/"+program)
 		build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0")
 		said, err = build.CombinedOutput()
@@ -51,4 +51,5 @@ var _ = SynchronizedBeforeSuite(func(ctx SpecContext) []byte {
 	built.ucp, built.cache = filepath.Join(string(dir), "ucp"), filepath.Join(string(dir), "cache")
 	built.sleep, built.dice = filepath.Join(string(dir), "sleep.wasm"), filepath.Join(string(dir), "dice.wasm")
 	built.flip, built.weave = filepath.Join(string(dir), "flip.wasm"), filepath.Join(string(dir), "weave.wasm")
+	built.span = filepath.Join(string(dir), "span.wasm")
 }, NodeTimeout(10*time.Minute))

@@ -15,7 +15,7 @@ import (
 )
 
 func newBenchCommand(a *app) *cobra.Command {
-	return group("bench", "Measure what this network, or this machine, can do", newBenchJobsCommand(a), newBenchDataCommand(a), newBenchLossCommand(a))
+	return group("bench", "Measure what this network, or this machine, can do", newBenchJobsCommand(a), newBenchDataCommand(a), newBenchLossCommand(a), newBenchEmergencyCommand(a))
 }
 
 // benchOptions say what bench jobs measures.

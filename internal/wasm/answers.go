@@ -77,6 +77,10 @@ func (w *Worker) answer(p *process, t frameType, payload []byte) error {
 			return err
 		}
 		w.loaded(r, compiled)
+	case frameBegan:
+		if r.io.Began != nil {
+			r.io.Began()
+		}
 	case frameDone:
 		o, err := decodeOutcome(payload)
 		if err != nil {

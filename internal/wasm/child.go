@@ -138,6 +138,9 @@ func (w *child) run(o *order) {
 		return
 	}
 	if m != nil {
+		if o.began {
+			w.out.send(func(b []byte) []byte { return appendEmpty(b, frameBegan) })
+		}
 		w.out.begin(now())
 		compile, cached := outcome.Compile, outcome.Cached
 		outcome = w.execute(m, o)

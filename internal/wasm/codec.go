@@ -14,6 +14,7 @@ type order struct {
 	limits        Limits
 	deterministic bool
 	stdin         bool // there is one to pull from
+	began         bool // the node wants to know when the guest starts
 }
 
 func appendOrder(b []byte, o *order) []byte {
@@ -22,6 +23,7 @@ func appendOrder(b []byte, o *order) []byte {
 	b = append(b, o.digest[:]...)
 	b = appendBool(b, o.deterministic)
 	b = appendBool(b, o.stdin)
+	b = appendBool(b, o.began)
 	for _, v := range []int64{o.limits.MemoryBytes, o.limits.StdoutBytes, o.limits.StderrBytes, o.limits.ModuleBytes, o.limits.OutputBytes, int64(o.limits.OpenFiles)} {
 		b = binary.AppendUvarint(b, uint64(v))
 	}
@@ -35,7 +37,7 @@ func decodeOrder(payload []byte) (*order, error) {
 	f := fields{b: payload}
 	o := &order{run: f.uint()}
 	copy(o.digest[:], f.bytes(uint64(len(o.digest))))
-	o.deterministic, o.stdin = f.bool(), f.bool()
+	o.deterministic, o.stdin, o.began = f.bool(), f.bool(), f.bool()
 	o.limits = Limits{
 		MemoryBytes: f.int(), StdoutBytes: f.int(), StderrBytes: f.int(),
 		ModuleBytes: f.int(), OutputBytes: f.int(), OpenFiles: int(f.int()),

@@ -26,6 +26,7 @@ const (
 	frameStdout // worker: some standard output
 	frameStderr // worker: some standard error
 	frameDone   // worker: the outcome
+	frameBegan  // worker: the guest starts, if the node asked to be told
 )
 
 const (

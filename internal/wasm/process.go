@@ -89,6 +89,16 @@ func (p *process) live(cmd *exec.Cmd, started chan<- error) {
 	close(p.exited)
 }
 
+// gone says whether it has ended.
+func (p *process) gone() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // kill ends the process without asking it. It may be called again.
 func (p *process) kill() {
 	p.killOnce.Do(func() { _ = p.proc.Kill() }) // it fails only when there is nothing left to kill

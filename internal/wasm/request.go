@@ -32,6 +32,7 @@ type IO struct {
 	Stdin  io.Reader
 	Stdout io.Writer
 	Stderr io.Writer
+	Began  func() // is called when the guest starts, from another goroutine, and must not block; nil: nobody wants to know, which costs less
 }
 
 // Kind says how a run ended.

@@ -84,7 +84,7 @@ func (r *run) long() bool {
 func (r *run) frame() []byte {
 	return appendOrder(nil, &order{
 		run: r.number, digest: r.req.Digest, args: r.req.Args, env: r.req.Env, dir: r.req.Dir,
-		limits: r.req.Limits, deterministic: r.req.Deterministic, stdin: r.io.Stdin != nil,
+		limits: r.req.Limits, deterministic: r.req.Deterministic, stdin: r.io.Stdin != nil, began: r.io.Began != nil,
 	})
 }
 

@@ -15,6 +15,7 @@ type Config struct {
 	Log   *slog.Logger // required
 	Exe   string       // the binary to execute; "" is this one, which must call WorkerMain when IsWorker says so
 	Caps  Limits       // what a run may ask for at most; zero fields cap nothing
+	Spare *Spare       // shared by slots that have all of the above in common; nil: there is none
 	// ModuleMemory bounds the compiled modules that the worker keeps in memory, in bytes; 0 means 256 MiB.
 	ModuleMemory int64
 	// ProcessMemory bounds what a worker process allocates besides the memory of its guest, in bytes; 0 means 2 GiB, enough to
@@ -134,9 +135,12 @@ func (w *Worker) start() (*process, error) {
 	if p, err := w.current(); p != nil || err != nil {
 		return p, err
 	}
-	p, err := startProcess(w.cfg.Exe, w.settings)
-	if err != nil {
-		return nil, err
+	p := w.cfg.Spare.take()
+	if p == nil {
+		var err error
+		if p, err = startProcess(w.cfg.Exe, w.settings); err != nil {
+			return nil, err
+		}
 	}
 	winner, err := w.adopt(p)
 	if winner != p {
@@ -254,6 +258,7 @@ func (w *Worker) finish(r *run, o Outcome) {
 	r.output.shut()
 	r.input.shut()
 	r.done(o)
+	w.cfg.Spare.refill(w)
 }
 
 // Close stops the current run and ends the worker process; it returns when that is gone. It does not wait for a receiver of output

@@ -203,6 +203,39 @@ var _ = Describe("A slot and its worker process", Label("RUN-2"), func() {
 		Expect(node.Wait()).To(HaveOccurred())
 		Eventually(ctx, func() bool { return alive(pid) }).WithTimeout(10 * time.Second).Should(BeFalse())
 	})
+	It("goes on with the spare process when its own was stopped with a run, and another one is made ready", func(ctx SpecContext) {
+		spare := &wasm.Spare{}
+		w = r.slot(func(c *wasm.Config) { c.Spare = spare })
+		DeferCleanup(spare.Close)
+		stops := func() {
+			GinkgoHelper()
+			var out collected
+			outcome := start(w, r.request(Script([]Step{Print("begun"), Forever()})), wasm.IO{Stdout: &out})
+			Eventually(ctx, out.String).WithTimeout(10 * time.Second).Should(Equal("begun"))
+			stopPromptly(ctx, w, outcome)
+		}
+		ready := func(not int) int {
+			GinkgoHelper()
+			Eventually(ctx, spare.PID).WithTimeout(10 * time.Second).ShouldNot(BeElementOf(0, not))
+			return spare.PID()
+		}
+		works(ctx)
+		first := ready(0)
+		stops()
+		works(ctx)
+		Expect(w.PID()).To(Equal(first))
+		second := ready(first)
+		Expect(syscall.Kill(second, syscall.SIGKILL)).To(Succeed())
+		Eventually(ctx, alive).WithArguments(second).Should(BeFalse())
+		stops()
+		works(ctx)
+		third := ready(second)
+		spare.Close()
+		Expect(alive(third)).To(BeFalse())
+		stops()
+		works(ctx)
+		Expect(spare.PID()).To(BeZero(), "closed is closed")
+	})
 	It("ends with Close, also in an endless loop", func(ctx SpecContext) {
 		var out collected
 		w.Run(r.request(Script([]Step{Print("begun"), Forever()})), wasm.IO{Stdout: &out}, func(wasm.Outcome) {})

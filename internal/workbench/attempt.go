@@ -13,7 +13,7 @@ import (
 	"github.com/urbancompute/ucp/internal/wasm"
 )
 
-// StartNotice is how long a program runs before its start is told.
+// StartNotice is how long a program runs before its start is told. That of an emergency's is told at once: somebody waits for it.
 const StartNotice = 20 * time.Millisecond
 
 // The sizes up to which outputs travel in the result (DATA-5): each, and all together, so that it fits into a frame with its job.
@@ -88,7 +88,11 @@ func (a *attempt) execute(req wasm.Request, streams wasm.IO) (wasm.Outcome, erro
 	case <-a.ctx.Done():
 		return wasm.Outcome{}, context.Cause(a.ctx)
 	}
-	if a.Started != nil {
+	switch {
+	case a.Started == nil:
+	case a.Spec.Emergency != "":
+		streams.Began = a.Started
+	default:
 		defer time.AfterFunc(StartNotice, a.Started).Stop()
 	}
 	ended := make(chan wasm.Outcome, 1)

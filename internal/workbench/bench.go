@@ -28,7 +28,9 @@ type Task struct {
 	Spec    *job.Spec
 	Inputs  []job.Input // what the spec's named data stands for, one for each of Data
 	Home    string      // node id of the broker that serves its blobs and takes its outputs
-	Started func()      // called once the program has run for StartNotice; short ones are over before anybody could want to know
+	// Started is called once the program has run for StartNotice, for short ones are over before anybody could want to know; of an emergency's job, as
+	// soon as the program begins. It must not block. Nil: nobody is told.
+	Started func()
 	// Stdin reads at most max bytes of the client's input at offset; nil if the job is not streamed. It blocks; io.EOF ends the input.
 	Stdin func(offset uint64, maxBytes int) ([]byte, error)
 	// Output is told what the program writes, as it comes; nil if the job is not streamed. Stream is 1 or 2. It does not block.
@@ -53,6 +55,7 @@ type Bench struct {
 	slots  []*wasm.Worker
 	free   chan *wasm.Worker // those that run nothing
 	cache  *wasm.Cache
+	spare  wasm.Spare
 	ctx    context.Context
 	cancel context.CancelFunc
 	runs   sync.WaitGroup
@@ -73,7 +76,7 @@ func Open(cfg Config) (*Bench, error) {
 	b := &Bench{cfg: cfg, free: make(chan *wasm.Worker, cfg.Slots), cache: cache}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	for range cfg.Slots {
-		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps})
+		w, err := wasm.NewWorker(wasm.Config{Cache: cache, Log: cfg.Log, Exe: cfg.Exe, Caps: cfg.Caps, Spare: &b.spare})
 		if err != nil {
 			b.Close()
 			return nil, err
@@ -103,6 +106,7 @@ func (b *Bench) Close() {
 	for _, w := range b.slots {
 		w.Close()
 	}
+	b.spare.Close()
 	b.runs.Wait()
 }
 

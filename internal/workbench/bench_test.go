@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing/fstest"
 	"time"
 
@@ -157,6 +158,18 @@ var _ = Describe("An attempt", func() {
 		Expect(r.Outputs).To(HaveLen(1))
 		Expect(string(r.Outputs[0].Blob.Inline)).To(Equal("some input"))
 		Expect(r.Missing).To(ConsistOf(`output "out/none.txt": the job did not write it`))
+	})
+
+	It("is told to have started as soon as its program begins if it belongs to an emergency, and else when it has run for a while", Label("EMG-2"), func() {
+		var started atomic.Int32
+		notes := func(t *Task) { t.Started = func() { started.Add(1) } }
+		run(&job.Spec{Module: script(wasmtest.Print("hello")), Emergency: "fire"}, notes)
+		Expect(started.Load()).To(BeEquivalentTo(1))
+		slow := wasmtest.Touch(0, 20_000) // to compile
+		run(&job.Spec{Module: script(wasmtest.Exit(0), slow), Emergency: "fire", Limits: job.Limits{CompileTimeout: 5 * StartNotice}}, notes)
+		Expect(started.Load()).To(BeEquivalentTo(1), "what does not begin is not told")
+		run(&job.Spec{Module: script(wasmtest.Sleep(10 * StartNotice))}, notes)
+		Expect(started.Load()).To(BeEquivalentTo(2))
 	})
 
 	It("refuses inline bytes that are not what their digest names", func() {
