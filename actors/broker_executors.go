@@ -32,13 +32,15 @@ func (b *Broker) register(ctx actor.Context, msg *messages.RegisterExecutor) {
 	ctx.Request(from, &messages.ExecutorRegistered{Lease: m.lease, HeartbeatMs: milliseconds(b.Heartbeat), TimeoutMs: milliseconds(b.LeaseTimeout)})
 	b.log.Info("executor joined", "executor", m.Name, "node", m.ID, "lease", m.lease, "slots", m.Slots)
 	b.noteExecutor(ctx, m, roster.Up, "")
-	b.reported(ctx, m, before, messages.AttemptsFromWire(msg.GetRunning()), msg.GetMacs())
+	b.reported(ctx, m, before, msg)
 	b.schedule(ctx)
 }
 
 // reported tells the jobs concerned what an executor has in hand under its new lease, also if others deployed it: its last home may be gone. Concerned
-// are also those whose attempts it had before: a result that it sent counts as in its hands until it says what it has.
-func (b *Broker) reported(ctx actor.Context, m *member, before []job.ID, running []job.Name, macs [][]byte) {
+// are also those whose attempts it had before: a result that it sent counts as in its hands until it says what it has. Of what is finished the result
+// is on the way, to here too, unless another owner has answered it: then nothing more is heard of it.
+func (b *Broker) reported(ctx actor.Context, m *member, before []job.ID, msg *messages.RegisterExecutor) {
+	running, macs := messages.AttemptsFromWire(msg.GetRunning()), msg.GetMacs()
 	concerned, said := map[job.ID]bool{}, map[job.Name]bool{}
 	for _, id := range slices.Concat(before, m.jobs()) {
 		concerned[id] = true
@@ -57,7 +59,11 @@ func (b *Broker) reported(ctx actor.Context, m *member, before []job.ID, running
 			h.signed = i < len(macs) && b.mac.verify(macs[i], n, m.ID, j.Spec)
 		}
 		m.inHand[n] = h
-		m.begins(n, held)
+		if i < int(msg.GetFinished()) {
+			m.over(n, b.Now())
+		} else {
+			m.begins(n, held)
+		}
 	}
 	for _, id := range slices.Sorted(maps.Keys(concerned)) {
 		b.reportedJob(ctx, m, id, slices.DeleteFunc(m.held(id), func(h job.Held) bool { return !said[h.Name] }))

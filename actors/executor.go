@@ -3,6 +3,7 @@ package actors
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -222,8 +223,13 @@ func (e *Executor) register(ctx actor.Context) {
 	e.renew()
 	m := &messages.RegisterExecutor{Name: e.Name, Lease: e.lease, Life: e.Incarnation, Capabilities: e.capabilities(), Recent: e.recent()}
 	for _, d := range e.inHand() {
-		m.Running = append(m.Running, messages.AttemptToWire(d.name))
-		m.Macs = append(m.Macs, d.mac)
+		at := len(m.GetRunning())
+		if d.result != nil {
+			at = int(m.GetFinished())
+			m.Finished++
+		}
+		m.Running = slices.Insert(m.Running, at, messages.AttemptToWire(d.name))
+		m.Macs = slices.Insert(m.Macs, at, d.mac)
 	}
 	ctx.Request(e.home, m)
 }

@@ -1947,10 +1947,11 @@ type RegisterExecutor struct {
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	Lease         uint64                 `protobuf:"varint,2,opt,name=lease,proto3" json:"lease,omitempty"`
 	Capabilities  *Capabilities          `protobuf:"bytes,3,opt,name=capabilities,proto3" json:"capabilities,omitempty"`
-	Running       []*AttemptName         `protobuf:"bytes,4,rep,name=running,proto3" json:"running,omitempty"` // everything in hand, also what is finished and not yet answered, whoever deployed it
-	Macs          [][]byte               `protobuf:"bytes,5,rep,name=macs,proto3" json:"macs,omitempty"`       // of running, in the same order
-	Life          uint64                 `protobuf:"varint,6,opt,name=life,proto3" json:"life,omitempty"`      // the executor's incarnation
-	Recent        []byte                 `protobuf:"bytes,7,opt,name=recent,proto3" json:"recent,omitempty"`   // the first 8 bytes of the digests of what it has and used last, the oldest first
+	Running       []*AttemptName         `protobuf:"bytes,4,rep,name=running,proto3" json:"running,omitempty"`    // everything in hand, also what is finished and not yet answered, whoever deployed it
+	Macs          [][]byte               `protobuf:"bytes,5,rep,name=macs,proto3" json:"macs,omitempty"`          // of running, in the same order
+	Life          uint64                 `protobuf:"varint,6,opt,name=life,proto3" json:"life,omitempty"`         // the executor's incarnation
+	Finished      uint32                 `protobuf:"varint,8,opt,name=finished,proto3" json:"finished,omitempty"` // how many of running, the first ones, are finished
+	Recent        []byte                 `protobuf:"bytes,7,opt,name=recent,proto3" json:"recent,omitempty"`      // the first 8 bytes of the digests of what it has and used last, the oldest first
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2023,6 +2024,13 @@ func (x *RegisterExecutor) GetMacs() [][]byte {
 func (x *RegisterExecutor) GetLife() uint64 {
 	if x != nil {
 		return x.Life
+	}
+	return 0
+}
+
+func (x *RegisterExecutor) GetFinished() uint32 {
+	if x != nil {
+		return x.Finished
 	}
 	return 0
 }
@@ -6019,14 +6027,15 @@ const file_messages_ucp_proto_rawDesc = "" +
 	"\x05mains\x18\r \x01(\bR\x05mains\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdf\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfb\x01\n" +
 	"\x10RegisterExecutor\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05lease\x18\x02 \x01(\x04R\x05lease\x125\n" +
 	"\fcapabilities\x18\x03 \x01(\v2\x11.ucp.CapabilitiesR\fcapabilities\x12*\n" +
 	"\arunning\x18\x04 \x03(\v2\x10.ucp.AttemptNameR\arunning\x12\x12\n" +
 	"\x04macs\x18\x05 \x03(\fR\x04macs\x12\x12\n" +
-	"\x04life\x18\x06 \x01(\x04R\x04life\x12\x16\n" +
+	"\x04life\x18\x06 \x01(\x04R\x04life\x12\x1a\n" +
+	"\bfinished\x18\b \x01(\rR\bfinished\x12\x16\n" +
 	"\x06recent\x18\a \x01(\fR\x06recent\"l\n" +
 	"\x12ExecutorRegistered\x12\x14\n" +
 	"\x05lease\x18\x01 \x01(\x04R\x05lease\x12!\n" +
