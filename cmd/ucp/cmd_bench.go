@@ -168,12 +168,12 @@ func (b *benchOutput) write(w io.Writer) error {
 	return table(w, rows...)
 }
 
-// percentile returns what the fastest p per cent took at most. The times are sorted.
+// percentile returns what the fastest p per cent took at most (the nearest rank). The times are sorted.
 func percentile(times []time.Duration, p int) millis {
 	if len(times) == 0 {
 		return 0
 	}
-	return millis(times[min(len(times)*p/100, len(times)-1)])
+	return millis(times[max((len(times)*p+99)/100, 1)-1])
 }
 
 func (c *crowd) percentile(p int) millis { return percentile(c.times, p) }

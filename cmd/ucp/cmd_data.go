@@ -144,7 +144,7 @@ func (a *app) printData(list []client.Data, next string) error {
 		if err := table(w, rows...); err != nil || next == "" {
 			return err
 		}
-		_, err := fmt.Fprintf(w, "There are more: ucp data ls --after %q\n", next)
+		_, err := fmt.Fprintf(w, "There are more: the same with --after %q\n", next)
 		return err
 	})
 }

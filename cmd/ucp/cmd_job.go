@@ -110,7 +110,7 @@ func (a *app) printJobs(jobs []client.Change, next string) error {
 		if err := writeJobs(w, list, time.Now()); err != nil || next == "" {
 			return err
 		}
-		_, err := fmt.Fprintf(w, "There are more: ucp job list --after %s\n", next)
+		_, err := fmt.Fprintf(w, "There are more: the same with --after %s\n", next)
 		return err
 	})
 }
