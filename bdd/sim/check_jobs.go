@@ -170,14 +170,14 @@ func (b *bench) can(spec *job.Spec) bool {
 	return true
 }
 
-// checkL3 asks, one lease after an executor was lost, what became of the attempts that it had.
+// checkL3 asks, as long after an executor was lost as its silence may be borne, what became of the attempts that it had.
 func checkL3(c *Chronicle, f fact) string {
 	g, ok := f.(gone)
 	if !ok || g.node.bench == nil {
 		return ""
 	}
 	b := c.w.settings.Broker
-	within := b.LeaseTimeout + b.Reconnect + replan
+	within := c.patience(g.node) + b.Reconnect + replan
 	for _, s := range c.order {
 		for _, d := range s.deployed {
 			if d.executor == g.node && d.life == g.life && !d.over && d.broker.responds() && d.broker.disturbed < d.at {

@@ -105,7 +105,7 @@ func allCheckers() []checker {
 		{"S11", "an accepted digest is that of the bytes stored", checkS11},
 		{"L1", "no job is stuck: it runs, or says why not", checkL1},
 		{"L2", "every job with a holder in reach and a capable executor gets a verdict", checkL2},
-		{"L3", "attempts of a lost executor are planned again within a lease", checkL3},
+		{"L3", "attempts of a lost executor are planned again within a lease, or two where it was not heard regularly", checkL3},
 		{"L4", "every side of a partition with a broker keeps working", checkL4},
 	}
 }

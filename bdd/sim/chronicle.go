@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/urbancompute/ucp/internal/detect"
 	"github.com/urbancompute/ucp/internal/job"
 	"github.com/urbancompute/ucp/internal/ledger"
 	"github.com/urbancompute/ucp/internal/workbench"
@@ -28,8 +29,9 @@ type Chronicle struct {
 	read       map[string]ledger.Record       // records of jobs that brokers wrote, by their bytes
 	twice      map[job.ID]bool                // jobs that came again after they were forgotten, taken a second time by a broker that had been away
 	puts       puts
-	seenLost   map[string][]*Node // by journal, the brokers whose disks hold what its own lost when it was rolled back
-	rolledBack map[string]bool    // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
+	pulses     map[hearing]*detect.Accrual // how regularly executors are heard
+	seenLost   map[string][]*Node          // by journal, the brokers whose disks hold what its own lost when it was rolled back
+	rolledBack map[string]bool             // journals whose disks were rolled back: until their brokers notice, they may decide what they have decided before
 }
 
 // Violation is an invariant that did not hold.
@@ -108,7 +110,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}, puts: newPuts()}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}, puts: newPuts(), pulses: map[hearing]*detect.Accrual{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -217,6 +219,13 @@ func (c *Chronicle) tells(from, to *Node, m *messages.JobChanged) {
 // delivered notes what arrived.
 func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 	switch m := messages.Unstamp(p.message).(type) {
+	case *messages.RegisterExecutor:
+		c.pulses[hearing{to, from}] = &detect.Accrual{}
+		c.pulses[hearing{to, from}].Heard(time.Unix(0, int64(c.w.now)))
+	case *messages.Heartbeat:
+		if a := c.pulses[hearing{to, from}]; a != nil {
+			a.Heard(time.Unix(0, int64(c.w.now)))
+		}
 	case *messages.DeployAttempt:
 		n := messages.AttemptFromWire(m.GetAttempt())
 		s := c.story(n.Job)
@@ -231,6 +240,19 @@ func (c *Chronicle) delivered(from, to *Node, p *parcel) {
 			d.over = d.over || (d.name == n && d.executor == to)
 		}
 	}
+}
+
+// hearing is a broker that hears an executor.
+type hearing struct{ broker, executor *Node }
+
+// patience is how long the home of an executor bears its silence: a lease, and up to two where it was not heard regularly (decision 19).
+func (c *Chronicle) patience(executor *Node) time.Duration {
+	b, a := c.w.settings.Broker, c.pulses[hearing{executor.home, executor}]
+	borne := b.LeaseTimeout
+	for a != nil && borne < 2*b.LeaseTimeout && !a.Suspects(borne, 0, detect.Settings{Interval: b.Heartbeat, Timeout: b.LeaseTimeout}) {
+		borne += b.Heartbeat / 10
+	}
+	return borne
 }
 
 // begun and ran note what executors do.
