@@ -22,10 +22,13 @@ func (b *Broker) demandOf(j job.Job) placement.Demand {
 		return d // most that wait
 	}
 	d.Avoid, d.Barred = map[string]bool{}, map[string]bool{}
+	mine, _ := j.Mine(b.journal)
+	own, _ := j.Tenure(mine)
 	for _, t := range j.Tenures {
 		for _, a := range t.Attempts {
 			d.Avoid[a.Executor] = true
-			if a.State.Live() || (j.Spec.Quorum > 1 && a.State == job.Delivered) {
+			runs := a.State.Live() && (t.Owner == own.Owner || !own.Lists(a.Name)) // an owner that is gone says for ever that it runs
+			if runs || (j.Spec.Quorum > 1 && a.State == job.Delivered) {
 				d.Barred[a.Executor] = true
 			}
 			if j.Spec.Quorum > 1 && d.Barred[a.Executor] {

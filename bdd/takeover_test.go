@@ -51,6 +51,16 @@ var _ = Describe("A takeover", Label("JOB-6"), func() {
 		})
 	})
 
+	It("has the job run again on the executor that it ran on, if that is the only one: an owner that is gone says for ever that it runs there", Label("JOB-2"), func() {
+		orphaned("20s", func(w *sim.World, _ *sim.Client, id job.ID, turn []string) {
+			w.RunUntil(time.Minute, func() bool { return w.Rare["taken over"] > 0 })
+			w.Restart("e1")
+			w.Run(30 * time.Second)
+			Expect(seen(w, turn[0], id).State()).To(Equal(job.StateAccepted))
+			Expect(runs(w, "e1")).To(Equal(2))
+		})
+	})
+
 	It("waits one timeout, and a quarter more for each broker before it that is gone too", func() {
 		orphaned("1m", func(w *sim.World, _ *sim.Client, id job.ID, turn []string) {
 			since := w.Now()

@@ -157,7 +157,7 @@ var _ = Describe("A network that is full of jobs", Label("real"), func() {
 			for _, c := range at {
 				last, err := c.Job(ctx, normal[len(normal)-1].ID())
 				Expect(err).NotTo(HaveOccurred())
-				Expect(last.Waiting).To(Equal("only emergency jobs start while a high emergency is in force: emergency fire (high)"))
+				Expect(last.Waiting).To(Equal("only emergency jobs start: emergency fire (high)"))
 			}
 			Expect(still()).To(BeTrue())
 			until := time.Now()

@@ -63,11 +63,11 @@ var _ = Describe("A broker", Label("JOB-1", "real"), func() {
 		for _, log := range logs {
 			words = append(words, "-P", log)
 		}
-		sabotage := exec.CommandContext(ctx, strace, words...)
-		Expect(sabotage.Start()).To(Succeed())
 		c, err := l.dial(ctx, n)
 		Expect(err).NotTo(HaveOccurred())
 		defer c.Close()
+		sabotage := exec.CommandContext(ctx, strace, words...)
+		Expect(sabotage.Start()).To(Succeed())
 		taken := l.submits(ctx, c, 1000)
 		Expect(len(taken)).To(BeNumerically("<", 1000))
 		acknowledged = append(acknowledged, taken...)
