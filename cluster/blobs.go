@@ -234,7 +234,7 @@ func (b *blobs) Keep(ctx context.Context, to string, r io.Reader) (job.Blob, err
 }
 
 // place has a blob kept by the datastores that should have it, the next ones in rank in the place of those that cannot. If no other node takes it the
-// broker has to.
+// broker has to, or when that cannot either, as when it has just been lost, another one in reach: brokers find it there.
 func (b *blobs) place(ctx context.Context, d blob.Digest, size int64, from blob.Backend, broker string) error {
 	placed, should, failed := b.spread(ctx, d, size, from)
 	others := slices.DeleteFunc(slices.Clone(placed), func(n string) bool { return n == b.self })
@@ -244,10 +244,14 @@ func (b *blobs) place(ctx context.Context, d blob.Digest, size int64, from blob.
 	if len(others) > 0 || broker == b.self {
 		return nil
 	}
-	if err := b.asking.Send(ctx, base(broker), d, from); err != nil {
-		return errors.Join(err, failed)
+	for _, to := range append([]string{broker}, slices.DeleteFunc(b.brokers(), func(n string) bool { return n == broker })...) {
+		err := b.asking.Send(ctx, base(to), d, from)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		failed = errors.Join(err, failed)
 	}
-	return nil
+	return failed
 }
 
 // fewer tells that a blob has fewer copies than it should have. More are made when there is room again.

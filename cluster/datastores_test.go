@@ -179,6 +179,17 @@ var _ = Describe("Bytes in a network with datastores", Label("DATA-3"), func() {
 		Eventually(ctx, holders).WithArguments(d, b, d1, d2).Should(Equal([]string{"b1", "d2"}))
 	}, SpecTimeout(2*soon))
 
+	It("are kept by another broker when that of an output's job has just been lost", func(ctx SpecContext) {
+		other := l.member("b2", config.RoleBroker, seeds(b)).start()
+		e = l.member("e1", config.RoleExecutor, seeds(b, other), dialsOut).start()
+		Eventually(ctx, e.sees(config.RoleBroker)).Should(ConsistOf("b1", "b2"))
+		lost := string(b.ID())
+		b.stop()
+		x, err := e.blobs.Keep(ctx, lost, bytes.NewReader(noise(mib)))
+		Expect(err).NotTo(HaveOccurred())
+		Expect(other.has(x.Digest)).To(BeTrue())
+	}, SpecTimeout(2*soon))
+
 	It("go to the next datastore when one vanishes in mid-transfer, and nothing half-written shows", func(ctx SpecContext) {
 		d1, d2, d3, e = datastore("d1"), datastore("d2"), datastore("d3"), executor("e1")
 		Eventually(ctx, e.up).Should(Equal(3))
