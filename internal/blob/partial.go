@@ -203,8 +203,9 @@ func (p *partial) got(i int) error {
 	if _, err := p.file.WriteAt([]byte{1}, p.size+int64(i)); err != nil {
 		return &diskFault{diskError(err)}
 	}
+	offset, n := p.span(i)
+	writeBack(p.file, offset, n)
 	p.mu.Lock()
-	_, n := p.span(i)
 	p.have[i] = 1
 	p.advance()
 	p.mu.Unlock()
