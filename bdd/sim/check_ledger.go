@@ -113,7 +113,7 @@ func checkS6(c *Chronicle, f fact) string {
 	}
 	for _, v := range r.views {
 		for _, m := range v.jobs {
-			if j, err := job.Decode(m.GetRecord()); err == nil && len(c.dropped[j.ID]) > 0 && !c.twice[j.ID] {
+			if j, err := job.Decode(m.GetRecord()); err == nil && len(c.dropped[j.ID]) > 0 && !c.twice[j.ID] && !c.underWay(j.ID) {
 				return fmt.Sprintf("job %s was forgotten and is known again at %s", j.ID, v.node.Name)
 			}
 		}
@@ -130,6 +130,12 @@ func checkS6(c *Chronicle, f fact) string {
 	return ""
 }
 
+// underWay says whether a job has just been forgotten by some: others have not heard yet of what that rests on.
+func (c *Chronicle) underWay(id job.ID) bool {
+	at, ok := c.leaving[id]
+	return ok && c.w.now-at < stillness
+}
+
 // differ compares what two brokers tell of all jobs.
 func (c *Chronicle) differ(v, o *view) string {
 	for _, x := range [][2]*view{{v, o}, {o, v}} {
@@ -139,6 +145,7 @@ func (c *Chronicle) differ(v, o *view) string {
 				return err.Error()
 			}
 			switch there, ok := x[1].raw[j.ID]; {
+			case !ok && c.underWay(j.ID):
 			case !ok:
 				return fmt.Sprintf("job %s (%s) is known at %s and not at %s", j.ID, j.State(), x[0].node.Name, x[1].node.Name)
 			case there != x[0].raw[j.ID] && !c.restless(j.ID):

@@ -24,6 +24,7 @@ type Chronicle struct {
 	losses     int                            // times that a disk lost something
 	outcasts   map[string]bool                // journals that were given up while their brokers lived
 	dropped    map[job.ID]map[ledger.Dot]bool // jobs that were forgotten, by the writes that made them
+	leaving    map[job.ID]time.Duration       // when a broker last forgot it
 	spent      map[job.ID]bool                // jobs of which a broker wrote down that they need not be kept any longer
 	stirred    time.Duration                  // when a broker last wrote a job
 	read       map[string]ledger.Record       // records of jobs that brokers wrote, by their bytes
@@ -110,7 +111,7 @@ type deployment struct {
 }
 
 func newChronicle(w *World, without []string) *Chronicle {
-	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}, puts: newPuts(), pulses: map[hearing]*detect.Accrual{}}
+	c := &Chronicle{w: w, stories: map[job.ID]*story{}, results: map[run]bool{}, rolledBack: map[string]bool{}, outcasts: map[string]bool{}, seenLost: map[string][]*Node{}, dropped: map[job.ID]map[ledger.Dot]bool{}, leaving: map[job.ID]time.Duration{}, spent: map[job.ID]bool{}, read: map[string]ledger.Record{}, twice: map[job.ID]bool{}, puts: newPuts(), pulses: map[hearing]*detect.Accrual{}}
 	for _, x := range allCheckers() {
 		if !slices.Contains(without, x.name) {
 			c.checkers = append(c.checkers, x)
@@ -291,6 +292,7 @@ func (c *Chronicle) follow(n *Node, r SavedRecord) {
 	switch made, ok := c.madeBy(r); {
 	case r.Key.Kind != ledger.Job:
 	case r.Bytes == nil:
+		c.leaving[id] = c.w.now
 		if was, known := c.madeBy(n.Disk.latest(r.Key)); known {
 			if c.dropped[id] == nil {
 				c.dropped[id] = map[ledger.Dot]bool{}
